@@ -83,7 +83,7 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
                     Err(problems) => list(&problems),
                 }
             }
-            Err(messages) => messages,
+            Err(error) => error.to_string(),
         };
         show(&format!("{messages}\nNothing is served yet: waiting for a change of documents, settings or consumers."));
         watch.next(|| false);
@@ -243,9 +243,9 @@ impl Session {
             self.watch_also(&mut watch, read);
             let mut compiled = match compiled {
                 Ok(compiled) => compiled,
-                Err(messages) => {
+                Err(error) => {
                     is_broken = true;
-                    show(&format!("{messages}Not live: what was served before goes on."));
+                    show(&format!("{error}Not live: what was served before goes on."));
                     continue;
                 }
             };

@@ -4,7 +4,7 @@
 //! the gateway's own listener and nowhere else, and only the page itself can ask for it: it has a word that no other page
 //! knows, and names the server as it is (a name that leads to this address is refused).
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::net::SocketAddr;
@@ -87,7 +87,7 @@ impl Page {
             (&Method::POST, "/try") if self.is_ours(&request) => match body_of(request).await {
                 Some(asked) => match self.send(&asked).await {
                     Ok(answer) => typed("application/json", answer.to_string()),
-                    Err(why) => text(StatusCode::BAD_GATEWAY, &why),
+                    Err(error) => text(StatusCode::BAD_GATEWAY, &error.to_string()),
                 },
                 None => text(StatusCode::BAD_REQUEST, "Not a request"),
             },
@@ -122,32 +122,32 @@ impl Page {
     }
 
     /// Sends what the page asks for to the gateway.
-    async fn send(&self, asked: &str) -> Result<Value, String> {
+    async fn send(&self, asked: &str) -> Result<Value, TryError> {
         let address = self.shown.lock().unwrap_or_else(PoisonError::into_inner).gateway;
-        let address = address.ok_or("The gateway has no listener without TLS; use curl")?;
-        let asked: Value = serde_json::from_str(asked).map_err(|_| "Not a request".to_owned())?;
+        let address = address.ok_or(TryError::NoListener)?;
+        let asked: Value = serde_json::from_str(asked).map_err(TryError::NotJson)?;
         let member = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default();
         let target =
             member("path").parse::<Uri>().ok().filter(|uri| uri.path().starts_with('/') && uri.host().is_none());
-        let target = target.ok_or("The path is not one of a URL")?;
+        let target = target.ok_or(TryError::Path)?;
         let mut request = Request::builder().method(member("method")).uri(target);
         for line in member("fields").lines().filter(|line| !line.trim().is_empty()) {
-            let (name, value) = line.split_once(':').ok_or_else(|| format!("`{line}` is not NAME: VALUE"))?;
-            let name = name.trim().parse::<HeaderName>().map_err(|_| format!("`{name}` is not a field name"))?;
-            let value = value.trim().parse::<HeaderValue>().map_err(|_| format!("the value of `{name}` is not one"))?;
+            let (name, value) = line.split_once(':').ok_or_else(|| TryError::Line(line.to_owned()))?;
+            let name = name.trim().parse::<HeaderName>().map_err(|_| TryError::Name(name.to_owned()))?;
+            let value = value.trim().parse::<HeaderValue>().map_err(|_| TryError::Value(name.clone()))?;
             request = request.header(name, value);
         }
         if !request.headers_ref().is_some_and(|fields| fields.contains_key(HOST)) {
             request = request.header(HOST, address.to_string());
         }
         let body = Full::new(Bytes::from(member("body").to_owned()));
-        let request = request.body(body).map_err(|error| error.to_string())?;
+        let request = request.body(body).map_err(TryError::Request)?;
         let exchange = async {
-            let stream = tokio::net::TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+            let stream = tokio::net::TcpStream::connect(address).await.map_err(TryError::Unreachable)?;
             let (mut sender, connection) =
-                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(TryError::Exchange)?;
             tokio::spawn(connection);
-            let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+            let response = sender.send_request(request).await.map_err(TryError::Exchange)?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, MOST).collect().await.map(|body| body.to_bytes());
             let mut head = format!("{:?} {}\n", parts.version, parts.status);
@@ -158,7 +158,61 @@ impl Page {
                 .map_or_else(|_| "(too long to show)".to_owned(), |body| String::from_utf8_lossy(&body).into_owned());
             Ok(json!({"status": parts.status.as_u16(), "head": head, "body": body}))
         };
-        tokio::time::timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err("The gateway does not answer".to_owned()))
+        tokio::time::timeout(PATIENCE, exchange).await.unwrap_or(Err(TryError::Late))
+    }
+}
+
+/// Why a request of the page has no response.
+#[derive(Debug)]
+enum TryError {
+    /// The gateway has no listener that the page could use.
+    NoListener,
+    /// The page asks for something that is not JSON.
+    NotJson(serde_json::Error),
+    /// The path has more than a path and a query.
+    Path,
+    /// This line has no colon.
+    Line(String),
+    /// This is not the name of a field.
+    Name(String),
+    /// The value of this field has characters that no value has.
+    Value(HeaderName),
+    /// There is no such request, such as one with another method.
+    Request(hyper::http::Error),
+    /// The gateway takes no connection.
+    Unreachable(io::Error),
+    /// The exchange was broken off.
+    Exchange(hyper::Error),
+    /// There is no response in time.
+    Late,
+}
+
+impl fmt::Display for TryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoListener => f.write_str("The gateway has no listener without TLS; use curl"),
+            Self::NotJson(_) => f.write_str("Not a request"),
+            Self::Path => f.write_str("The path is not one of a URL"),
+            Self::Line(line) => write!(f, "`{line}` is not NAME: VALUE"),
+            Self::Name(name) => write!(f, "`{name}` is not a field name"),
+            Self::Value(name) => write!(f, "the value of `{name}` has characters that no field value has"),
+            Self::Request(error) => write!(f, "{error}"),
+            Self::Unreachable(error) => write!(f, "{error}"),
+            Self::Exchange(error) => write!(f, "{error}"),
+            Self::Late => f.write_str("The gateway does not answer"),
+        }
+    }
+}
+
+impl std::error::Error for TryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NotJson(error) => Some(error),
+            Self::Request(error) => Some(error),
+            Self::Unreachable(error) => Some(error),
+            Self::Exchange(error) => Some(error),
+            Self::NoListener | Self::Path | Self::Line(_) | Self::Name(_) | Self::Value(_) | Self::Late => None,
+        }
     }
 }
 

@@ -1,14 +1,13 @@
 //! Where an upstream is, however its address is written.
 
-use std::net::Ipv6Addr;
-
 use gateway_route::RequestPath;
+use gateway_terms::authority::Authority;
 use gateway_terms::upstream::UpstreamScheme;
 
 /// Of a usable address: equal for all that lead to one server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Address {
-    /// In small letters, without a dot at the end.
+    /// As [`Authority::canonical_host`] has it.
     pub(crate) host: String,
     pub(crate) port: u16,
     /// The path, without a slash at its end.
@@ -21,12 +20,10 @@ impl Address {
         let (usual_port, rest) =
             UpstreamScheme::of(url).map_or((80, url), |(scheme, rest)| (scheme.usual_port(), rest));
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
-            _ => (authority, None),
+        let (host, port) = match Authority::parse(authority) {
+            Ok(found) => (found.canonical_host(), found.port),
+            Err(_) => (authority.to_ascii_lowercase(), None),
         };
-        let ipv6 = host.trim_matches(['[', ']']).parse::<Ipv6Addr>();
-        let host = ipv6.map_or_else(|_| host.trim_end_matches('.').to_ascii_lowercase(), |address| address.to_string());
         let path = path.trim_end_matches('/');
         let prefix = RequestPath::parse(path).map_or_else(|_| path.to_owned(), |path| path.wire().to_owned());
         Self { host, port: port.unwrap_or(usual_port), prefix }
@@ -45,8 +42,8 @@ mod tests {
             ("https://h/a%41/", "h", 443, "/aA"),
             ("h2://h", "h", 443, ""),
             ("h2c://h:8080/a", "h", 8080, "/a"),
-            ("http://[0:0::1]:81", "::1", 81, ""),
-            ("http://[::1]", "::1", 80, ""),
+            ("http://[0:0::1]:81", "[::1]", 81, ""),
+            ("http://[::1]", "[::1]", 80, ""),
         ];
         for (url, host, port, prefix) in cases {
             let expected = Address { host: host.to_owned(), port, prefix: prefix.to_owned() };

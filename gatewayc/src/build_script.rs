@@ -12,6 +12,7 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,8 +31,102 @@ pub fn run() {
         print(&format!("cargo::rerun-if-env-changed={variable}"));
     }
     if let Err(problem) = Build::from_environment().and_then(|build| build.run()) {
-        complain(&problem);
+        complain(&problem.to_string());
         exit(1);
+    }
+}
+
+/// Why there is no gateway of some documents. Where a message is more than a line, it ends with a line end.
+#[derive(Debug)]
+pub enum BuildError {
+    /// The documents have errors: the text of all messages.
+    Documents(String),
+    /// Documents, or the folder that they are in, cannot be read.
+    Unreadable(io::Error),
+    /// The folder has no document.
+    NoDocument(PathBuf),
+    /// Neither `specs` nor `gatewayc.yaml` has a document.
+    NoneListed,
+    /// This `gatewayc.yaml` was there a moment ago.
+    Gone(PathBuf),
+    /// Cargo sets this variable for build scripts.
+    NoVariable(&'static str),
+    /// A file cannot be written, or the folder cannot be read that it goes to.
+    Output {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// With `GATEWAY_LOCKED`, the reviewed copy is not what the documents give.
+    OutOfDate(Differences),
+    /// The reviewed copy is not what the documents give, and cannot be written.
+    NotRefreshed {
+        /// What differs.
+        differences: Differences,
+        /// Why it cannot be written.
+        source: io::Error,
+    },
+}
+
+/// How a reviewed copy differs from what the documents give.
+#[derive(Debug)]
+pub struct Differences {
+    /// The folder of the copy, as it is seen from the package.
+    generated: PathBuf,
+    /// Where the documents are, in words.
+    documents: String,
+    /// How `gatewayc generate` is told of them, with a space behind it if it has to be told.
+    argument: String,
+    /// The names of the files.
+    files: Vec<String>,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Documents(messages) => f.write_str(messages),
+            Self::Unreadable(source) => writeln!(f, "error: {source}"),
+            Self::NoDocument(folder) => {
+                let folder = folder.display();
+                writeln!(f, "error: there is no document in {folder}: no file ends in .yaml, .yml or .json")
+            }
+            Self::NoneListed => writeln!(f, "error: there is no document in specs, and gatewayc.yaml lists none"),
+            Self::Gone(file) => writeln!(f, "error: {} is not there any more", file.display()),
+            Self::NoVariable(name) => write!(f, "{name} is not set; is this a build script?"),
+            Self::Output { folder, source } => write!(f, "{}: {source}", folder.display()),
+            Self::OutOfDate(Differences { generated, documents, argument, files }) => {
+                let (generated, files) = (generated.display(), files.join(", "));
+                write!(
+                    f,
+                    "error: {generated} is not what the documents in {documents} give: {files}\n  = help: run `gatewayc \
+                     generate {argument}--out {generated}`, or build without GATEWAY_LOCKED, and commit the result"
+                )
+            }
+            Self::NotRefreshed { differences: Differences { generated, documents, argument, files }, source } => {
+                let (generated, files) = (generated.display(), files.join(", "));
+                write!(
+                    f,
+                    "error: {generated} is not what the documents in {documents} give, and cannot be refreshed: {files}: \
+                     {source}\n  = help: run `gatewayc generate {argument}--out {generated}` where it can be written, and \
+                     commit the result"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable(source) | Self::Output { source, .. } | Self::NotRefreshed { source, .. } => Some(source),
+            Self::Documents(_)
+            | Self::NoDocument(_)
+            | Self::NoneListed
+            | Self::Gone(_)
+            | Self::NoVariable(_)
+            | Self::OutOfDate(_) => None,
+        }
     }
 }
 
@@ -47,9 +142,8 @@ struct Build {
 }
 
 impl Build {
-    fn from_environment() -> Result<Self, String> {
-        let required =
-            |name: &str| env::var_os(name).ok_or_else(|| format!("{name} is not set; is this a build script?"));
+    fn from_environment() -> Result<Self, BuildError> {
+        let required = |name: &'static str| env::var_os(name).ok_or(BuildError::NoVariable(name));
         let package = PathBuf::from(required("CARGO_MANIFEST_DIR")?);
         // `GATEWAY_SPECS=$UNSET` is not the package's own folder.
         let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
@@ -71,30 +165,29 @@ impl Build {
     }
 
     /// A path as it is seen from the package.
-    fn below<'p>(&self, path: &'p Path) -> std::path::Display<'p> {
-        path.strip_prefix(&self.package).unwrap_or(path).display()
+    fn below<'p>(&self, path: &'p Path) -> &'p Path {
+        path.strip_prefix(&self.package).unwrap_or(path)
     }
 
     /// The documents, in words.
     fn place(&self) -> String {
-        self.specs.as_ref().map_or_else(|| FILE.to_owned(), |specs| self.below(specs).to_string())
+        self.specs.as_ref().map_or_else(|| FILE.to_owned(), |specs| self.below(specs).display().to_string())
     }
 
     /// How the command line is told of them.
     fn argument(&self) -> String {
-        self.specs.as_ref().map_or_else(String::new, |specs| format!("--specs {} ", self.below(specs)))
+        self.specs.as_ref().map_or_else(String::new, |specs| format!("--specs {} ", self.below(specs).display()))
     }
 
     /// Compiles the documents, and has cargo watch what was read.
-    fn compile(&self, warnings: &mut String) -> Result<(Output, Vec<PathBuf>), String> {
+    fn compile(&self, warnings: &mut String) -> Result<(Output, Vec<PathBuf>), BuildError> {
         if let Some(specs) = &self.specs {
             print(&format!("cargo::rerun-if-changed={}", specs.display()));
             return compile(specs, warnings).map(|output| (output, vec![specs.clone()]));
         }
         let file = self.package.join(FILE);
         print(&format!("cargo::rerun-if-changed={}", file.display()));
-        let package =
-            open_package(&self.package)?.ok_or_else(|| format!("error: {} is not there any more\n", file.display()))?;
+        let package = open_package(&self.package)?.ok_or_else(|| BuildError::Gone(file.clone()))?;
         let (output, mut watched) = compile_listed(package, warnings)?;
         // Of a folder that holds what a build writes, cargo would see a change after each build.
         let written = [Some(&self.package), Some(&self.out), self.generated.as_ref()];
@@ -107,13 +200,13 @@ impl Build {
         Ok((output, watched))
     }
 
-    fn run(&self) -> Result<(), String> {
+    fn run(&self) -> Result<(), BuildError> {
         let mut warnings = String::new();
         let (Output { files, assets }, watched) = self.compile(&mut warnings)?;
         for line in warnings.lines() {
             print(&format!("cargo::warning={line}"));
         }
-        let failed = |error: io::Error| format!("{}: {error}", self.out.display());
+        let failed = |source| BuildError::Output { folder: self.out.clone(), source };
         for file in &files {
             replace(&self.out.join(&file.name), file.text.as_bytes()).map_err(failed)?;
         }
@@ -133,28 +226,21 @@ impl Build {
             return Ok(());
         };
         print(&format!("cargo::rerun-if-changed={}", generated.display()));
-        let differences =
-            differences(&files, generated).map_err(|error| format!("{}: {error}", generated.display()))?;
+        let differences = differences(&files, generated)
+            .map_err(|source| BuildError::Output { folder: generated.clone(), source })?;
         if differences.is_empty() {
             return Ok(());
         }
+        let described = || Differences {
+            generated: self.below(generated).to_path_buf(),
+            documents: self.place(),
+            argument: self.argument(),
+            files: differences.clone(),
+        };
         if self.locked {
-            let (place, argument, generated) = (self.place(), self.argument(), self.below(generated));
-            return Err(format!(
-                "error: {generated} is not what the documents in {place} give: {}\n  = help: run `gatewayc generate \
-                 {argument}--out {generated}`, or build without GATEWAY_LOCKED, and commit the result",
-                differences.join(", "),
-            ));
+            return Err(BuildError::OutOfDate(described()));
         }
-        write(&files, generated).map_err(|error| {
-            let (place, argument, generated) = (self.place(), self.argument(), self.below(generated));
-            format!(
-                "error: {generated} is not what the documents in {place} give, and cannot be refreshed: {}: {error}\n  = \
-                 help: run `gatewayc generate {argument}--out {generated}` where it can be written, and commit the \
-                 result",
-                differences.join(", "),
-            )
-        })?;
+        write(&files, generated).map_err(|source| BuildError::NotRefreshed { differences: described(), source })?;
         // Cargo would take what this build has just written for a change after it, and compile everything again.
         if let Some(time) = watched.iter().filter_map(|path| newest(path)).max() {
             let written = differences.iter().map(|name| generated.join(name)).chain([generated.clone()]);
@@ -198,9 +284,9 @@ pub struct Output {
 /// Compiles every document directly in a folder; the text of warnings goes to `warnings`.
 ///
 /// # Errors
-/// The text of all messages where there are errors. A folder without documents is one: a build that points at the
-/// wrong folder must not make a gateway that serves nothing.
-pub fn compile(specs: &Path, warnings: &mut String) -> Result<Output, String> {
+/// The documents have errors, or cannot be read. A folder without documents is an error: a build that points at the wrong
+/// folder must not make a gateway that serves nothing.
+pub fn compile(specs: &Path, warnings: &mut String) -> Result<Output, BuildError> {
     compile_sources(&mut open(specs)?, Diagnostics::new(), warnings)
 }
 
@@ -209,13 +295,13 @@ pub fn compile(specs: &Path, warnings: &mut String) -> Result<Output, String> {
 ///
 /// # Errors
 /// As for [`compile`].
-pub fn compile_package(folder: &Path, warnings: &mut String) -> Result<Option<Output>, String> {
+pub fn compile_package(folder: &Path, warnings: &mut String) -> Result<Option<Output>, BuildError> {
     let package = open_package(folder)?;
     package.map(|package| compile_listed(package, warnings).map(|(output, _)| output)).transpose()
 }
 
 /// What `gatewayc.yaml` gives, and what cargo has to watch.
-fn compile_listed(package: Package, warnings: &mut String) -> Result<(Output, Vec<PathBuf>), String> {
+fn compile_listed(package: Package, warnings: &mut String) -> Result<(Output, Vec<PathBuf>), BuildError> {
     let Package { mut sources, diagnostics, root, folders } = package;
     let output = compile_sources(&mut sources, diagnostics, warnings);
     let files = sources.paths().into_iter().map(|path| root.join(path));
@@ -226,10 +312,10 @@ fn compile_sources(
     sources: &mut SourceSet<'_>,
     diagnostics: Diagnostics,
     warnings: &mut String,
-) -> Result<Output, String> {
+) -> Result<Output, BuildError> {
     let checked = crate::check(sources).with(diagnostics);
     if checked.diagnostics.has_errors() {
-        return Err(render(&checked.diagnostics, sources, Format::Human));
+        return Err(BuildError::Documents(render(&checked.diagnostics, sources, Format::Human)));
     }
     debug_assert!(checked.diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning));
     warnings.push_str(&render(&checked.diagnostics, sources, Format::Short));
@@ -239,13 +325,11 @@ fn compile_sources(
 /// Every document directly in a folder, to be checked.
 ///
 /// # Errors
-/// A message, where the folder cannot be read or has no document.
-pub fn open(specs: &Path) -> Result<SourceSet<'static>, String> {
-    let sources =
-        files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(|error| format!("error: {error}\n"))?;
+/// The folder cannot be read or has no document.
+pub fn open(specs: &Path) -> Result<SourceSet<'static>, BuildError> {
+    let sources = files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(BuildError::Unreadable)?;
     if sources.documents().is_empty() && !sources.has_strays() {
-        let folder = specs.display();
-        return Err(format!("error: there is no document in {folder}: no file ends in .yaml, .yml or .json\n"));
+        return Err(BuildError::NoDocument(specs.to_path_buf()));
     }
     Ok(sources)
 }
@@ -253,12 +337,12 @@ pub fn open(specs: &Path) -> Result<SourceSet<'static>, String> {
 /// The documents that the `gatewayc.yaml` of a folder lists, to be checked; nothing where there is no such file.
 ///
 /// # Errors
-/// A message, where a folder cannot be read or there is no document.
-pub fn open_package(folder: &Path) -> Result<Option<Package>, String> {
-    let Some(package) = files::package(folder).map_err(|error| format!("error: {error}\n"))? else { return Ok(None) };
+/// A folder cannot be read, or there is no document.
+pub fn open_package(folder: &Path) -> Result<Option<Package>, BuildError> {
+    let Some(package) = files::package(folder).map_err(BuildError::Unreadable)? else { return Ok(None) };
     let Package { sources, diagnostics, .. } = &package;
     if sources.documents().is_empty() && !sources.has_strays() && !diagnostics.has_errors() {
-        return Err("error: there is no document in specs, and gatewayc.yaml lists none\n".into());
+        return Err(BuildError::NoneListed);
     }
     Ok(Some(package))
 }
@@ -268,7 +352,7 @@ pub fn open_package(folder: &Path) -> Result<Option<Package>, String> {
 ///
 /// # Errors
 /// As for [`open`].
-pub fn open_documents(package: &Path, specs: Option<&Path>) -> Result<Package, String> {
+pub fn open_documents(package: &Path, specs: Option<&Path>) -> Result<Package, BuildError> {
     if specs.is_none()
         && let Some(package) = open_package(package)?
     {

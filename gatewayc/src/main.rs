@@ -236,7 +236,7 @@ fn generate(specs: Option<&Path>, out: &Path) -> io::Result<ExitCode> {
         None => match build_script::compile_package(Path::new("."), &mut warnings) {
             Ok(Some(output)) => Ok(output),
             Ok(None) => build_script::compile(Path::new("specs"), &mut warnings),
-            Err(messages) => Err(messages),
+            Err(error) => Err(error),
         },
     };
     match compiled {
@@ -244,8 +244,8 @@ fn generate(specs: Option<&Path>, out: &Path) -> io::Result<ExitCode> {
             io::stderr().write_all(warnings.as_bytes())?;
             build_script::write(&output.files, out).map(|()| ExitCode::SUCCESS)
         }
-        Err(messages) => {
-            io::stderr().write_all(messages.as_bytes())?;
+        Err(error) => {
+            io::stderr().write_all(error.to_string().as_bytes())?;
             Ok(ExitCode::FAILURE)
         }
     }

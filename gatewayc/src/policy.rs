@@ -14,6 +14,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use gateway_route::{Allowance, Ambiguous, Part};
+use gateway_terms::text_table::aligned;
 
 use crate::ir::{
     Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ClientPath, ConsumerJwt, ConsumerRules, Credential,
@@ -179,7 +180,7 @@ fn write_scheme(out: &mut String, scheme: &Scheme) {
     let failures = scheme.failures.as_ref().map_or_else(
         || "not limited".to_owned(),
         |FailureLimit { limit, interval, key }| {
-            let key: Vec<String> = key.iter().map(LimitKey::show).collect();
+            let key: Vec<String> = key.iter().map(ToString::to_string).collect();
             format!("{limit}/{} per {}", show_duration(*interval), key.join("+"))
         },
     );
@@ -355,7 +356,7 @@ fn limit_use(limit: &Limit, cost: u64) -> String {
 
 /// `token-bucket 100/1m per client`.
 fn limit_in_short(limit: &Limit) -> String {
-    let key: Vec<String> = limit.key.iter().map(LimitKey::show).collect();
+    let key: Vec<String> = limit.key.iter().map(ToString::to_string).collect();
     let numbers = match limit.algorithm {
         LimitAlgorithm::TokenBucket { limit, interval }
         | LimitAlgorithm::FixedWindow { limit, interval }
@@ -442,8 +443,7 @@ pub(crate) fn target(action: &Action) -> String {
 /// The aligned table at the head of a generated module. Who may call comes last, unaligned: where that changes, the
 /// line of the operation changes and no other.
 pub(crate) fn table(api: &Api) -> Vec<String> {
-    const COLUMNS: usize = 4;
-    let mut rows: Vec<[String; COLUMNS + 1]> = Vec::new();
+    let mut rows: Vec<[String; 5]> = Vec::new();
     let mut routes: Vec<&Route> = api.routes.iter().collect();
     routes.sort_by_cached_key(|route| (route.template.to_string(), route.when.clone()));
     for route in routes {
@@ -480,21 +480,7 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
         }
     }
     rows.extend(api.rules.iter().map(|rule| rule_row(api, rule)));
-    let mut widths = [0; COLUMNS];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            // One long cell must not push all others out of sight.
-            *width = (*width).max(cell.chars().count().min(60));
-        }
-    }
-    let line = |row: &[String; COLUMNS + 1]| {
-        let cells = row.iter().enumerate().map(|(column, cell)| match widths.get(column) {
-            Some(width) => format!("{cell:width$}   "),
-            None => cell.clone(),
-        });
-        format!("  {}", cells.collect::<String>())
-    };
-    rows.iter().map(line).collect()
+    aligned(&rows, 3).iter().map(|line| format!("  {line}")).collect()
 }
 
 /// Rules are tried after all paths, in their order.

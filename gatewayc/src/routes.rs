@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use gateway_terms::text_table::aligned;
 use gateway_yaml::{Node, Position};
 
 use crate::ast::{Document, Operation, PathItem, Security, Server};
@@ -188,32 +189,16 @@ impl Route {
             self.upstream.as_deref().unwrap_or("-"),
             &*format!("{}:{}", self.file, self.position.line),
         ]
-        // Whatever a document calls its operations, a row stays a row.
+        // A name of an operation may have line ends.
         .map(|cell| cell.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect())
     }
 }
 
-/// Aligned columns; a cell of excessive length does not widen the others' rows.
+/// Aligned columns.
 fn table(routes: &[Route]) -> String {
-    const WIDEST: usize = 60;
-    let rows: Vec<[String; 6]> = routes.iter().map(Route::cells).collect();
-    let mut widths = HEADINGS.map(str::len);
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count().min(WIDEST));
-        }
-    }
-    let mut output = String::new();
     let headings = HEADINGS.map(str::to_owned);
-    for row in std::iter::once(&headings).chain(&rows) {
-        let mut line = String::new();
-        for (width, cell) in widths.iter().zip(row) {
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        output.push_str(line.trim_end());
-        output.push('\n');
-    }
-    output
+    let rows: Vec<[String; 6]> = std::iter::once(headings).chain(routes.iter().map(Route::cells)).collect();
+    aligned(&rows, 2).iter().map(|line| format!("{line}\n")).collect()
 }
 
 fn markdown(routes: &[Route]) -> String {

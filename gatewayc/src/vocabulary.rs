@@ -44,7 +44,6 @@ use crate::ir::{
 use crate::units::{self, ByteSize};
 
 pub use accepted_risk::AcceptedRisk;
-pub(crate) use authority::is_authority;
 pub use authorization_server::AuthorizationServerPolicy;
 pub use builtin::BuiltinPolicy;
 pub use cors::CorsChoice;

@@ -41,7 +41,7 @@ fn a_folder_follows_its_documents() {
     assert!(generated.join("lib.rs").exists() && !generated.join("old.rs").exists());
 
     fs::write(specs.join("a.yaml"), DOCUMENT.replace("security: []", "")).expect("a document");
-    let messages = compile(&specs, &mut String::new()).expect_err("an unprotected operation");
+    let messages = compile(&specs, &mut String::new()).expect_err("an unprotected operation").to_string();
     assert!(messages.contains("GW201"), "{messages}");
 }
 
@@ -49,7 +49,7 @@ fn a_folder_follows_its_documents() {
 fn a_folder_without_documents_is_no_gateway() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-documents");
     fs::create_dir_all(folder.join("a.yaml")).expect("a folder that is called like a document");
-    let message = compile(&folder, &mut String::new()).expect_err("nothing to serve");
+    let message = compile(&folder, &mut String::new()).expect_err("nothing to serve").to_string();
     assert!(message.contains("there is no document"), "{message}");
 }
 

@@ -67,7 +67,7 @@ fn routes_as_json() {
 }
 
 #[test]
-fn what_cannot_be_listed_is_said_on_standard_error() {
+fn what_cannot_be_listed_is_reported_on_standard_error() {
     let text_of =
         "openapi: 3.1.0\ninfo: {title: x, version: \"1\"}\npaths:\n  /a: {get: {}}\n  /b: {$ref: gone.yaml}\n";
     let directory = Directory::new("missing", &[("x.yaml", text_of)]);

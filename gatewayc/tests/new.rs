@@ -165,7 +165,8 @@ fn from_a_document_what_is_not_answered_is_to_be_chosen() {
     assert_eq!(printed.matches("error[GW126]").count(), 4, "{printed}");
     assert_eq!(printed.matches("error[").count(), 4, "{printed}");
     let mut warnings = String::new();
-    let errors = compile(&directory.0.join("shop/specs"), &mut warnings).expect_err("nothing is chosen yet");
+    let errors =
+        compile(&directory.0.join("shop/specs"), &mut warnings).expect_err("nothing is chosen yet").to_string();
     assert!(errors.contains("where is the service") && errors.contains("https://shop.example/v1"), "{errors}");
 }
 

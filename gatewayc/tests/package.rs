@@ -138,7 +138,7 @@ fn a_build_uses_the_list() {
     assert!(warnings.contains("GW122"), "{warnings}");
 
     fs::write(folder.join("services/notes/opnapi.overlay.yaml"), OVERLAY).expect("a file");
-    let messages = compile_package(&folder, &mut warnings).expect_err("an overlay without document");
+    let messages = compile_package(&folder, &mut warnings).expect_err("an overlay without document").to_string();
     assert!(messages.contains("GW124"), "{messages}");
     assert!(compile_package(&folder.join("services"), &mut warnings).expect("readable").is_none());
 }

@@ -134,6 +134,7 @@ fn at_the_root() {
         ("  upstreams: {x: {url: \"http://127.0.0.1:+80\"}}", "GW523"),
         ("  upstreams: {x: {url: \"http://[x]\"}}", "GW523"),
         ("  upstreams: {x: {url: \"http://a..b\"}}", "GW523"),
+        ("  upstreams: {x: {url: \"http://192.0.2.999\"}}", "GW523"),
         ("  upstreams: {x: {url: \"http://[::1]:80\"}}", "GW522"),
         ("  upstreams: {x: {}}", "GW523 no `url`"),
         ("  upstreams: {x: {url: \"http://a:1\", endpoints: [\"http://a:1\"]}}", "GW528 not both"),
@@ -435,7 +436,7 @@ fn at_an_operation() {
         ("rateLimit: [{algorithm: leaky-bucket, rate: 0.1/s, burst: 7}]", "GW404 wait for more than a minute"),
         ("rateLimit: [{algorithm: leaky-bucket, rate: 0.1/s, burst: 7, delay: false}]", "none"),
         ("rateLimit: [{algorithm: concurrency, limit: 2, burst: 1, delay: 61s}]", "GW404 wait for more than a minute"),
-        ("rateLimit: [{algorithm: concurrency, limit: 2, delay: 1s}]", "GW405 nobody would wait"),
+        ("rateLimit: [{algorithm: concurrency, limit: 2, delay: 1s}]", "GW405 no request would wait"),
         (
             "rateLimit: [{algorithm: token-bucket, limit: 3, interval: 1s, headers: none, headerPrefix: A}]",
             "GW405 no headers are sent",
@@ -602,6 +603,7 @@ fn about_providers() {
         (keys("{url: \"http://127.0.0.1:1/jwks\", refresh: 1s}"), "none"),
         (keys("{url: \"http://idp.example/jwks\"}"), "GW212 asked without TLS"),
         (keys("{url: \"idp.example/jwks\"}"), "GW104 expected `https://host/path`"),
+        (keys("{url: \"https://192.0.2.999/jwks\"}"), "GW104 expected `https://host/path`"),
         (keys("{url: \"https://u:p@idp.example/\"}"), "GW104 credentials"),
         (keys("{url: 7}"), "GW104 expected text"),
         (keys("{url: \"https://idp.example/jwks\", refresh: 500ms}"), "GW104 from `1s` to `24h`"),
@@ -1011,7 +1013,7 @@ fn named(name: &str, base: &str, paths: &[String]) -> (String, String) {
 }
 
 #[test]
-fn what_is_too_much_to_compare_is_said() {
+fn paths_that_are_too_many_to_compare_are_reported() {
     const TOO_MANY: &str = "there are too many paths to compare public ones with guarded ones";
     let crossing = |security: &str, count: usize| -> Vec<String> {
         let paths = |index| [format!("{security}/{{a}}/x{index}"), format!("{security}/y{index}/{{b}}")];
@@ -1701,7 +1703,7 @@ fn pages_of_other_origins() {
         ("{origins: [\"https://app.example:0\"]}", "GW540 without a host"),
         ("{origins: [\"*\", \"https://app.example\"]}", "GW540 stands alone"),
         ("{origins: [\"*\"], credentials: true}", "GW541 every page act for its visitor"),
-        ("{origins: [\"*\"], enforce: true}", "GW542 refuses nobody"),
+        ("{origins: [\"*\"], enforce: true}", "GW542 refuses no request"),
     ] {
         check(&document(&format!("  cors: {cors}"), GOOD_SCHEME, "", ""), expect);
         check(&document("", GOOD_SCHEME, &format!("cors: {cors}"), ""), expect);

@@ -153,7 +153,7 @@ paths:
 }
 
 #[test]
-fn an_enum_speaks_of_a_literal_path() {
+fn an_enum_that_admits_a_literal_segment_is_reported() {
     const MASKED: &str = r#"security: []
 paths:
   /infer/{task}/{id}:

@@ -3,6 +3,7 @@
 pub(crate) mod consumers;
 #[cfg(feature = "oauth")]
 pub(crate) mod parties;
+mod standard_input;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -120,13 +121,13 @@ fn run(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
         None | Some(Action::Run) => launch.serve(gateway, Ready::announce),
         Some(Action::Check) => launch.check(gateway),
         Some(Action::Routes) => print(&route_table(gateway)),
-        Some(Action::Consumers(action)) => tell(action.run(&launch, gateway)),
-        Some(Action::Keys(action)) => tell(action.run(&launch, gateway)),
-        Some(Action::Token(action)) => tell(action.run(&launch, gateway)),
+        Some(Action::Consumers(action)) => finish(action.run(&launch, gateway)),
+        Some(Action::Keys(action)) => finish(action.run(&launch, gateway)),
+        Some(Action::Token(action)) => finish(action.run(&launch, gateway)),
         #[cfg(feature = "oauth")]
-        Some(Action::Clients(action)) => tell(action.run(&launch, gateway)),
+        Some(Action::Clients(action)) => finish(action.run(&launch, gateway)),
         #[cfg(feature = "oauth")]
-        Some(Action::Users(action)) => tell(action.run(&launch, gateway)),
+        Some(Action::Users(action)) => finish(action.run(&launch, gateway)),
         Some(Action::Other(words)) => further(gateway, commands, words, launch),
     }
 }
@@ -160,11 +161,12 @@ fn default_config() -> Option<PathBuf> {
     named.or_else(here).or_else(beside)
 }
 
-fn tell(result: Result<String, String>) -> ExitCode {
+/// Prints what a command gives, or reports line by line why it did nothing.
+fn finish(result: Result<String, impl std::error::Error>) -> ExitCode {
     match result {
         Ok(text) => print(&text),
-        Err(problems) => {
-            problems.lines().for_each(|problem| say!("{problem}"));
+        Err(error) => {
+            error.to_string().lines().for_each(|line| say!("{line}"));
             ExitCode::FAILURE
         }
     }

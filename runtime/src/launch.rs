@@ -467,8 +467,8 @@ async fn open_admin(config: &Config, inherited: &mut Inherited) -> Result<Option
 
 /// Lets a successor ask for the sockets of `server`; the channel signals when it serves on them.
 fn await_successor(path: Option<&Path>, server: &Server) -> (Option<Arc<Waiting>>, oneshot::Receiver<()>) {
-    let (tell, told) = oneshot::channel();
-    let Some(path) = path else { return (None, told) };
+    let (sender, served) = oneshot::channel();
+    let Some(path) = path else { return (None, served) };
     let waiting = match Waiting::at(path) {
         Ok(waiting) => Arc::new(waiting),
         Err(error) => {
@@ -477,19 +477,19 @@ fn await_successor(path: Option<&Path>, server: &Server) -> (Option<Arc<Waiting>
                 "upgrades without interruption are not available: {} cannot be opened: {error}",
                 path.display()
             );
-            return (None, told);
+            return (None, served);
         }
     };
     let (sockets, shared) = (Arc::clone(&server.sockets), Arc::clone(&waiting));
     // A thread of its own: it waits for as long as this process lives.
     let spawned = std::thread::Builder::new().name("upgrade".to_owned()).spawn(move || {
         supervise_thread(Task::Upgrade, || shared.for_successor(&sockets));
-        let _ = tell.send(());
+        let _ = sender.send(());
     });
     if let Err(error) = spawned {
         error!("upgrade", "upgrades without interruption are not available: no thread can be started: {error}");
     }
-    (Some(waiting), told)
+    (Some(waiting), served)
 }
 
 /// The path of this program as typed, so that a link is followed anew; or else as the system found it.

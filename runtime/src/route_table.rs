@@ -2,6 +2,7 @@
 
 use gateway_access::tables::{Access, ConsumerRules, Requirement};
 use gateway_proxy::tables::{AcceptedRisk, Action, Gateway, Https, Operation, Rule, RuleEffect};
+use gateway_terms::text_table::aligned;
 
 /// One line per operation: method, path, operation, who may call, upstream or builtin.
 pub fn route_table(gateway: &Gateway) -> String {
@@ -19,18 +20,7 @@ pub fn route_table(gateway: &Gateway) -> String {
         }
         rows.extend(api.rules.iter().map(rule_row));
     }
-    let mut widths = [0; 5];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let mut out = String::new();
-    for row in &rows {
-        let line: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}  ")).collect();
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
+    let mut out: String = aligned(&rows, 2).iter().map(|line| format!("{line}\n")).collect();
     for api in gateway.apis {
         if let Https::Required { redirect_to, .. } = &api.https {
             let what = if redirect_to.is_empty() { "refused" } else { "redirected" };

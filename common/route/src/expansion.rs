@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn unclear_paths_are_told() {
+    fn paths_that_servers_read_in_two_ways_are_not_clear() {
         for (path, clear) in [
             ("/a/b/", true),
             ("/a%20b", true),

@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn examples_have_values_of_a_kind() {
+    fn examples_have_values_that_fit() {
         use Value::{Any, Boolean, Integer, Number};
         let cases: &[(&str, Value, &str, Value, &[&str])] = &[
             ("/a/{n}", Integer, "/a/me", Any, &[]),

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_unclear_from_absent() {
+    fn ambiguous_differs_from_absent() {
         let cases = [
             (None, Reading::Absent),
             (Some(""), Reading::Absent),

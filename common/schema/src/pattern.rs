@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_said_in_words() {
+    fn mistakes_in_patterns_are_explained() {
         for (pattern, at, message) in [
             ("a[b", 1, "`[` is never closed"),
             ("a(b", 1, "`(` is never closed"),

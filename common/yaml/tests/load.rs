@@ -155,7 +155,7 @@ fn a_block_of_text_ends_with_its_last_line() {
 }
 
 #[test]
-fn a_tab_is_at_fault_wherever_the_parser_stops() {
+fn a_tab_is_reported_at_its_own_place() {
     for (text, at) in
         [("a:\n  - b: c\n\t- b: d\n", "3:1"), ("a:\n  b: c\n\tb2: d\n  e: f\n", "3:1"), ("a:\n\tb: c\n", "2:2")]
     {

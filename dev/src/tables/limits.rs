@@ -1,6 +1,6 @@
 //! Limits.
 
-use gateway_runtime::codegen::{FailureLimit, Limit, LimitHeaders, LimitKey, LimitStore};
+use gateway_runtime::codegen::{FailureLimit, Limit, LimitKey, LimitStore};
 use gateway_runtime::optional;
 use gatewayc::ir;
 
@@ -16,11 +16,7 @@ pub(super) fn limit(limit: &ir::Limit) -> Limit {
         skips_missing_key: *skips_missing_key,
         status: *status,
         body: text(body),
-        headers: match headers {
-            ir::LimitHeaders::None => LimitHeaders::None,
-            ir::LimitHeaders::Default => LimitHeaders::Default,
-            ir::LimitHeaders::Prefixed(prefix) => LimitHeaders::Prefixed(text(prefix)),
-        },
+        headers: headers.map(|prefix| text(prefix)),
         store: store.as_ref().map(|ir::LimitStore { name, mode, on_error }| LimitStore {
             name: text(name),
             client: optional::redis().expect("features are checked first"),
@@ -31,23 +27,7 @@ pub(super) fn limit(limit: &ir::Limit) -> Limit {
 }
 
 fn keys(key: &[ir::LimitKey]) -> &'static [LimitKey] {
-    list(key, limit_key)
-}
-
-/// A part of a request.
-pub(super) fn limit_key(part: &ir::LimitKey) -> LimitKey {
-    match part {
-        ir::LimitKey::Caller => LimitKey::Caller,
-        ir::LimitKey::Ip => LimitKey::Ip,
-        ir::LimitKey::Client => LimitKey::Client,
-        ir::LimitKey::Consumer => LimitKey::Consumer,
-        ir::LimitKey::User => LimitKey::User,
-        ir::LimitKey::Credential => LimitKey::Credential,
-        ir::LimitKey::Path => LimitKey::Path,
-        ir::LimitKey::Header(name) => LimitKey::Header(text(name)),
-        ir::LimitKey::Query(name) => LimitKey::Query(text(name)),
-        ir::LimitKey::Const(constant) => LimitKey::Const(text(constant)),
-    }
+    list(key, |part| part.map(|name| text(name)))
 }
 
 /// How many wrong credentials of a scheme are checked.

@@ -3,8 +3,8 @@
 use gateway_access::builtin::Builtin;
 use gateway_route::{Allowance, Template};
 use gateway_runtime::codegen::{
-    Action, Allowed, ByteSize, Cache, CacheKey, Compression, HeaderEdits, JwtSign, LimitUse, Mirror, Operation,
-    RegexRewrite, Rewrite, SplitEntry, StaticFile, StaticFiles,
+    Action, Allowed, ByteSize, Cache, Compression, HeaderEdits, JwtSign, LimitUse, Mirror, Operation, RegexRewrite,
+    Rewrite, SplitEntry, StaticFile, StaticFiles,
 };
 use gateway_runtime::optional;
 use gatewayc::ir;
@@ -61,12 +61,7 @@ fn cache(cache: &ir::Cache) -> Cache {
     Cache {
         ttl: *ttl,
         methods: texts(methods),
-        key: key.as_ref().map(|keys| {
-            list(keys, |key| match key {
-                ir::CacheKey::Query => CacheKey::Query,
-                ir::CacheKey::Part(part) => CacheKey::Part(hash_key(part)),
-            })
-        }),
+        key: key.as_ref().map(|keys| list(keys, |key| key.map(|name| text(name)))),
         max_body: ByteSize(max_body.0),
         stale_while_revalidate: *stale_while_revalidate,
         stale_if_error: *stale_if_error,

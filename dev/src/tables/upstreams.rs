@@ -7,7 +7,6 @@ use gateway_runtime::codegen::{
 };
 use gatewayc::ir;
 
-use crate::tables::limits::limit_key;
 use crate::tables::schemes::secret;
 use crate::tables::text::{kept, list, text, texts};
 
@@ -95,8 +94,5 @@ fn credential(credential: &ir::UpstreamCredential) -> &'static dyn UpstreamCrede
 }
 
 pub(super) fn hash_key(key: &ir::HashKey) -> HashKey {
-    match key {
-        ir::HashKey::Part(part) => HashKey::Part(limit_key(part)),
-        ir::HashKey::Cookie(name) => HashKey::Cookie(text(name)),
-    }
+    key.map(|name| text(name))
 }

@@ -70,7 +70,7 @@ fn check_callers(at: Span, operations: &[(&Operation, &Cache)], diagnostics: &mu
                 .help("or write `cache: off` at the operation"),
         ),
         (Some(key), None) => diagnostics.push(
-            Diagnostic::error(GW572, format!("`key` of `cache` has `{}`, which no request has", key.show()))
+            Diagnostic::error(GW572, format!("`key` of `cache` has `{}`, which no request has", key))
                 .at(at, "every operation that has this `cache` is public")
                 .help("leave it out, or ask for a credential in `security`"),
         ),

@@ -42,7 +42,7 @@ fn check_splits(api: &Api, diagnostics: &mut Diagnostics) {
     }
     for (at, (entry, _)) in found.into_iter().filter(|(_, (_, all_public))| *all_public) {
         let Some(key) = entry.by.iter().find(|key| is_of_caller(key)) else { continue };
-        let headline = format!("the share of `{}` is chosen by `{}`, which no request has", entry.upstream, key.show());
+        let headline = format!("the share of `{}` is chosen by `{}`, which no request has", entry.upstream, key);
         diagnostics.push(
             Diagnostic::error(GW529, headline)
                 .at(at, "every operation that has this `split` is public")
@@ -58,7 +58,7 @@ fn check_hash(api: &Api, upstream: &Upstream, diagnostics: &mut Diagnostics) {
     if using(api, upstream).any(|operation| !is_public(operation)) {
         return;
     }
-    let (key, name) = (key.show(), &upstream.name);
+    let (key, name) = (key.to_string(), &upstream.name);
     diagnostics.push(
         Diagnostic::error(GW529, format!("the hash of the upstream `{name}` is of `{key}`, which no request has"))
             .at(upstream.span, "every operation that uses it is public")

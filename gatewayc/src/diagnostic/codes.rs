@@ -151,7 +151,7 @@ codes! {
     GW560 560 "unsaid-compression"        Error   "Responses are compressed, and `responseHeaders` replaces the field that says so"
     GW570 570 "cached-for-all-callers"    Error   "An operation with security, whose stored responses could be another caller's"
     GW571 571 "idle-cache"                Error   "`cache` of an operation whose responses are never stored"
-    GW572 572 "bad-cache-key"             Error   "Stored responses are told apart by something that does not tell them apart"
+    GW572 572 "bad-cache-key"             Error   "The key of stored responses has a part that does not separate them"
     GW701 701 "bad-schema"                Error   "A keyword of a schema whose value is of the wrong kind"
     GW702 702 "not-enforced"              Warning "Something that is described and cannot be enforced"
     GW703 703 "bad-pattern"               Error   "A regular expression of a schema that cannot be read"

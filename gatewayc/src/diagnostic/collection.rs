@@ -77,7 +77,7 @@ impl Diagnostics {
             }
             if !met {
                 self.push(
-                    Diagnostic::warning(GW319, format!("{what} accepts {code}, which nobody reports there"))
+                    Diagnostic::warning(GW319, format!("{what} accepts {code}, which is not reported there"))
                         .at(at, "accepts nothing")
                         .help("remove it, or put it where the risk is"),
                 );

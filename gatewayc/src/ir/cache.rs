@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use gateway_yaml::Span;
 
-use crate::ir::HashKey;
 use crate::units::ByteSize;
 
 /// Which responses of an operation are stored, and for whom.
@@ -27,20 +26,4 @@ pub struct Cache {
 }
 
 /// A part of a request that tells it from others for the same path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CacheKey {
-    /// All of the query.
-    Query,
-    /// What an endpoint could be chosen by.
-    Part(HashKey),
-}
-
-impl CacheKey {
-    /// As in documents.
-    pub fn show(&self) -> String {
-        match self {
-            Self::Query => "query".to_owned(),
-            Self::Part(key) => key.show(),
-        }
-    }
-}
+pub type CacheKey = gateway_terms::key::CacheKey<String>;

@@ -40,40 +40,10 @@ pub struct LimitStore {
 }
 
 /// A part of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LimitKey {
-    /// The consumer, or else the user, or else the OAuth client, or else the address.
-    Caller,
-    /// The client's address; of IPv6, the /64.
-    Ip,
-    /// The OAuth client.
-    Client,
-    /// The consumer's name.
-    Consumer,
-    /// The user that a token names.
-    User,
-    /// The credential that was used.
-    Credential,
-    /// A header's value.
-    Header(String),
-    /// A query parameter's value.
-    Query(String),
-    /// The request's path.
-    Path,
-    /// The same for all.
-    Const(String),
-}
+pub type LimitKey = gateway_terms::key::LimitKey<String>;
 
 /// The header fields that clients get.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LimitHeaders {
-    /// Nothing but `Retry-After`.
-    None,
-    /// `RateLimit` and `X-RateLimit-…`.
-    Default,
-    /// `X-<prefix>-RateLimit-…`.
-    Prefixed(String),
-}
+pub type LimitHeaders = gateway_terms::key::LimitHeaders<String>;
 
 /// How many wrong credentials of a scheme are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,22 +70,4 @@ pub struct LimitUse {
     pub limit: usize,
     /// What one request costs.
     pub cost: u64,
-}
-
-impl LimitKey {
-    /// In documents.
-    pub fn show(&self) -> String {
-        match self {
-            Self::Caller => "caller".into(),
-            Self::Ip => "ip".into(),
-            Self::Client => "client".into(),
-            Self::Consumer => "consumer".into(),
-            Self::User => "user".into(),
-            Self::Credential => "credential".into(),
-            Self::Header(name) => format!("header:{name}"),
-            Self::Query(name) => format!("query:{name}"),
-            Self::Path => "path".into(),
-            Self::Const(text) => format!("const:{text}"),
-        }
-    }
 }

@@ -8,7 +8,7 @@ pub use gateway_terms::upstream::{Breaker, KeepAlive, Outlier, RetryBudget, Retr
 use gateway_terms::upstream::{USUAL_CONNECT_TIMEOUT, USUAL_IDLE_TIMEOUT, USUAL_RESOLVE, USUAL_RESPONSE_TIMEOUT};
 use gateway_yaml::Span;
 
-use crate::ir::{LimitKey, UpstreamAuth};
+use crate::ir::UpstreamAuth;
 
 /// A server that requests are forwarded to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,20 +147,4 @@ pub enum Balance {
 }
 
 /// A part of a request that says which endpoint it goes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HashKey {
-    /// What a limit could count by.
-    Part(LimitKey),
-    /// The value of a cookie.
-    Cookie(String),
-}
-
-impl HashKey {
-    /// As in documents.
-    pub fn show(&self) -> String {
-        match self {
-            Self::Part(key) => key.show(),
-            Self::Cookie(name) => format!("cookie:{name}"),
-        }
-    }
-}
+pub type HashKey = gateway_terms::key::HashKey<String>;

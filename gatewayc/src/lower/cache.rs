@@ -92,7 +92,7 @@ fn check_keys(
         }
         let known = of_location().map(|parameter| parameter.name.value.as_str());
         diagnostics.push(
-            Diagnostic::error(GW572, format!("`key` of `cache` has `{}`, which {title} does not declare", key.show()))
+            Diagnostic::error(GW572, format!("`key` of `cache` has `{}`, which {title} does not declare", key))
                 .at(cache.span, "requests that differ in something else would be the same")
                 .also(operation.span, "no such parameter")
                 .help("declare it under `parameters`, or take it out of `key`")

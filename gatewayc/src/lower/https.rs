@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use gateway_terms::authority::Authority;
+
 use crate::ast::{self, Server};
 use crate::diagnostic::{Diagnostic, Diagnostics, GW304, GW530, GW531};
 use crate::ir::{Https, Origin};
-use crate::vocabulary::{HttpsPolicy, is_authority};
+use crate::vocabulary::HttpsPolicy;
 
 /// More hosts are a mistake, or a document that cannot be reviewed.
 const MOST: usize = 32;
@@ -131,14 +133,10 @@ pub(super) fn origin(url: &str) -> Result<(String, u16), &'static str> {
     if !authority.is_ascii() {
         return Err("a host is written in ASCII, such as `xn--bcher-kva.example`");
     }
-    if !is_authority(authority) {
-        return Err("expected a host, and perhaps a port from 1 to 65535, after `https://`");
+    match Authority::parse(authority) {
+        Ok(found) => Ok((found.canonical_host(), found.port.unwrap_or(443))),
+        Err(_) => Err("expected a host, and perhaps a port from 1 to 65535, after `https://`"),
     }
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, port.parse().unwrap_or(443)),
-        _ => (authority, 443),
-    };
-    Ok((host.trim_end_matches('.').to_ascii_lowercase(), port))
 }
 
 fn scheme(url: &str) -> Option<String> {

@@ -192,9 +192,9 @@ impl Limits {
         let Some(key) = limit.key.first().filter(|_| limit.key.iter().all(is_missing)) else { return true };
         let instead = if limit.skips_missing_key { "so nothing is limited" } else { "so the address counts" };
         diagnostics.push(
-            Diagnostic::warning(GW406, format!("nobody tells {who} the `{}` that its limit counts by", key.show()))
+            Diagnostic::warning(GW406, format!("nobody tells {who} the `{}` that its limit counts by", key))
                 .at(entry.span, format!("no such caller is known there, {instead}"))
-                .help("`key: [caller]` counts whoever calls: the consumer, the user, the client, or the address")
+                .help("`key: [caller]` counts each caller: the consumer, the user, the client, or the address")
                 .because_of(format!("{:?}", entry.span), who),
         );
         false
@@ -209,7 +209,7 @@ impl Limits {
             diagnostics.push(
                 Diagnostic::warning(GW409, format!("{} meet no limit of {who}{more}", kinds.join(" and ")))
                     .at(list, "they have none of the keys, and `onMissingKey: skip` leaves them out")
-                    .help("`key: [caller]` counts whoever calls: the consumer, the user, the client, or the address"),
+                    .help("`key: [caller]` counts each caller: the consumer, the user, the client, or the address"),
             );
         }
         for (name, registered) in self.registry {

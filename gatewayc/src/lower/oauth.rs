@@ -54,7 +54,7 @@ impl<'a> Lowering<'a> {
                 "ask for a credential in `security`, such as a scheme with `credential: admin`",
             )),
             BuiltinPolicy::Registry(_) if self.is_for_every_user(access) => Some((
-                "everybody who logs in or has a token could register clients or users",
+                "every user who logs in and every holder of a token could register clients or users",
                 "ask for a scheme with `credential: admin`, or for a scope that only administrators are allowed",
             )),
             _ => None,

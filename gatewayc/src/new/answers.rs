@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_is_understood_or_explained() {
+    fn answers_are_read_or_refused_with_a_reason() {
         let url = || "https://idp.example/keys".to_owned();
         let audience = Some("https://api.example".to_owned());
         let jwks = Auth::Jwks { url: url(), audience };

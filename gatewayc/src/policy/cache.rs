@@ -1,6 +1,6 @@
 //! Which responses are stored, in words.
 
-use crate::ir::{Cache, CacheKey};
+use crate::ir::Cache;
 use crate::policy::lines::{line, one_line};
 use crate::units::show_duration;
 
@@ -15,7 +15,7 @@ pub(super) fn write(out: &mut String, cache: Option<&Cache>) {
     let Cache { ttl: _, methods, key, max_body, stale_while_revalidate, stale_if_error, span: _ } = cache;
     let by = match key {
         None => "path+query".to_owned(),
-        Some(keys) => format!("path+{}", keys.iter().map(CacheKey::show).collect::<Vec<_>>().join("+")),
+        Some(keys) => format!("path+{}", keys.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")),
     };
     let mut words = format!("{} of {} by {by}, up to {max_body}", time(cache), methods.join("+"));
     for (what, time) in [("while revalidating", stale_while_revalidate), ("on errors", stale_if_error)] {

@@ -1,6 +1,6 @@
 //! What goes to other upstreams than the operation's own, in words.
 
-use crate::ir::{Action, Api, HashKey, Mirror, Share, SplitEntry};
+use crate::ir::{Action, Api, Mirror, Share, SplitEntry};
 use crate::policy::lines::line;
 use crate::policy::upstream;
 
@@ -42,7 +42,7 @@ pub(super) fn words(action: &Action) -> String {
 fn share(entry: &SplitEntry) -> String {
     let SplitEntry { upstream, share, when, by, .. } = entry;
     let fields: Vec<String> = when.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-    let keys: Vec<String> = by.iter().map(HashKey::show).collect();
+    let keys: Vec<String> = by.iter().map(ToString::to_string).collect();
     let by = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join("+")) };
     match (fields.is_empty(), *share) {
         (true, share) => format!("{share} to {upstream}{by}"),

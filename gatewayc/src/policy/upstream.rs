@@ -6,7 +6,7 @@ use gateway_terms::upstream::USUAL_RESOLVE;
 use super::lines::{line, secret};
 use crate::ir::{
     AwsSigV4, Balance, Breaker, ClientCertificate, ClientCredentials, CookieDomain, CookiePath, ForwardedFields,
-    HashKey, Health, KeepAlive, Locations, Retry, RetryBudget, RetryCause, Upstream, UpstreamAuth, UpstreamCredential,
+    Health, KeepAlive, Locations, Retry, RetryBudget, RetryCause, Upstream, UpstreamAuth, UpstreamCredential,
     UpstreamEndpoint,
 };
 use crate::units::show_duration;
@@ -179,7 +179,7 @@ fn balance(balance: &Balance) -> String {
         Balance::RoundRobin => "round-robin".to_owned(),
         Balance::LeastRequest => "least-request".to_owned(),
         Balance::Hash(keys) => {
-            format!("hash of {}", keys.iter().map(HashKey::show).collect::<Vec<_>>().join("+"))
+            format!("hash of {}", keys.iter().map(ToString::to_string).collect::<Vec<_>>().join("+"))
         }
     }
 }

@@ -304,7 +304,7 @@ fn grants(reader: &mut Reader<'_>, node: &Node, policy: &mut AuthorizationServer
     policy.grants.sort_by_key(|grant| grant.value);
     policy.grants_are_complete = is_read && !policy.grants.is_empty();
     if policy.grants.is_empty() && is_read {
-        reader.wrong(node, "`grants`", "one grant or more: nobody would get a token");
+        reader.wrong(node, "`grants`", "one grant or more: without one there are no tokens");
     }
 }
 

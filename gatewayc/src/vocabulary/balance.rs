@@ -8,7 +8,6 @@ use gateway_yaml::{Entry, Node};
 use crate::ir::{Balance, HashKey};
 use crate::units;
 use crate::vocabulary::endpoints::number;
-use crate::vocabulary::limit;
 use crate::vocabulary::reader::Reader;
 
 /// `round-robin`, `least-request` or `{hash: […]}`.
@@ -49,11 +48,7 @@ pub(super) fn hash_keys(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec
 
 /// A part of a request, such as `header:X-Tenant`.
 pub(super) fn hash_key(text: &str) -> Option<HashKey> {
-    match text.split_once(':') {
-        Some(("cookie", name)) if !name.is_empty() => Some(HashKey::Cookie(name.to_owned())),
-        Some(("const", _)) => None,
-        _ => limit::key_named(text).map(HashKey::Part),
-    }
+    gateway_terms::key::HashKey::named(text).map(|key| key.map(|text| (*text).to_owned()))
 }
 
 /// How often names are looked up again; `off` for each connection.
@@ -73,9 +68,11 @@ pub(super) fn outlier(reader: &mut Reader<'_>, node: &Node) -> Option<Outlier> {
     for Entry { key, value } in reader.known(node, "`outlier`", &["consecutive", "eject", "maxEjected"]) {
         match &*key.name {
             "consecutive" => match number(reader, value, "`consecutive`", MOST_IN_A_ROW) {
-                Some(0) => {
-                    reader.wrong(value, "`consecutive`", "expected one failure or more; `outlier: off` ejects nobody")
-                }
+                Some(0) => reader.wrong(
+                    value,
+                    "`consecutive`",
+                    "expected one failure or more; `outlier: off` ejects no endpoint",
+                ),
                 Some(consecutive) => outlier.consecutive = consecutive,
                 None => {}
             },

@@ -72,7 +72,7 @@ fn names(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<String> {
     let mut names = reader.texts(node, what);
     let is_empty = node.as_sequence().is_some_and(<[Node]>::is_empty);
     if is_empty || names.iter().any(|name| name.trim().is_empty()) {
-        reader.wrong(node, what, "one name or more; leave the list out to admit everybody");
+        reader.wrong(node, what, "one name or more; leave the list out to admit every caller");
     }
     names.sort();
     names.dedup();

@@ -84,7 +84,7 @@ pub(super) fn cors(reader: &mut Reader<'_>, key: Span, node: &Node) -> Option<Co
     }
     if policy.any && policy.enforce {
         reader.report(
-            Diagnostic::error(GW542, "`enforce: true` refuses nobody: `*` is every origin")
+            Diagnostic::error(GW542, "`enforce: true` refuses no request: `*` is every origin")
                 .at(enforce_at, "never applies")
                 .help("list the origins, or remove `enforce`"),
         );

@@ -105,11 +105,6 @@ pub(super) fn registry(reader: &mut Reader<'_>, node: &Node) -> Vec<(Spanned<Str
 
 const NAME: &str = "expected visible ASCII without quotes and backslashes";
 
-/// RFC 9110 §5.6.2.
-pub(super) fn is_field_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-}
-
 /// The members of one limit.
 struct Members<'n> {
     entries: Vec<&'n Entry>,
@@ -290,7 +285,7 @@ fn tell(reader: &mut Reader<'_>, mistake: LimitMistake<'_>) {
         }
         LimitMistake::NobodyWaits(_) => {
             Diagnostic::error(GW405, "`delay` of concurrency is what the `burst` waits, and there is none")
-                .at(at, "nobody would wait")
+                .at(at, "no request would wait")
         }
         LimitMistake::LongWait(_) => Diagnostic::error(GW404, "a request would wait for more than a minute")
             .at(at, "whoever waits holds a connection")
@@ -375,32 +370,12 @@ pub(crate) fn failed_authentication(reader: &mut Reader<'_>, node: &Node) -> Opt
     Some(FailureLimit { limit: limit?, interval: interval?, key })
 }
 
-/// A part of a request by its word, such as `header:X-Tenant`.
-pub(super) fn key_named(text: &str) -> Option<LimitKey> {
-    match text.split_once(':') {
-        None => match text {
-            "caller" => Some(LimitKey::Caller),
-            "ip" => Some(LimitKey::Ip),
-            "client" => Some(LimitKey::Client),
-            "consumer" => Some(LimitKey::Consumer),
-            "user" => Some(LimitKey::User),
-            "credential" => Some(LimitKey::Credential),
-            "path" => Some(LimitKey::Path),
-            _ => None,
-        },
-        Some(("header", name)) if is_field_name(name) => Some(LimitKey::Header(name.to_owned())),
-        Some(("query", name)) if !name.is_empty() => Some(LimitKey::Query(name.to_owned())),
-        Some(("const", text)) => Some(LimitKey::Const(text.to_owned())),
-        Some(_) => None,
-    }
-}
-
 fn keys(reader: &mut Reader<'_>, node: &Node) -> Vec<LimitKey> {
     let mut keys = Vec::new();
     for item in reader.words(node, "`key`") {
         let Some(text) = reader.text(item, "a part of `key`") else { continue };
-        match key_named(text) {
-            Some(key) => keys.push(key),
+        match gateway_terms::key::LimitKey::named(text) {
+            Some(key) => keys.push(key.map(|text| (*text).to_owned())),
             None => reader.wrong(
                 item,
                 "a part of `key`",
@@ -409,7 +384,7 @@ fn keys(reader: &mut Reader<'_>, node: &Node) -> Vec<LimitKey> {
         }
     }
     if node.as_sequence().is_some_and(<[Node]>::is_empty) {
-        reader.wrong(node, "`key`", "one part or more; `const:all` counts everybody together");
+        reader.wrong(node, "`key`", "one part or more; `const:all` counts all requests together");
     }
     keys
 }

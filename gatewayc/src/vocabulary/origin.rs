@@ -4,8 +4,9 @@ mod host;
 
 use std::net::Ipv6Addr;
 
+use gateway_terms::authority::Authority;
+
 use crate::ir::OriginPattern;
-use crate::vocabulary::authority::is_authority;
 use host::Host;
 
 /// An entry of a list of origins.
@@ -54,7 +55,7 @@ pub(super) fn listed_origin(text: &str) -> Result<ListedOrigin, NoOrigin> {
     let Some((scheme, rest)) = text.split_once("://") else {
         let problem = NoOrigin::new("an origin without a scheme", "expected `https://host[:port]`");
         // A second try ends here.
-        let is_bare = !text.contains([':', '@']) || is_authority(text);
+        let is_bare = !text.contains([':', '@']) || Authority::parse_any_number(text).is_ok();
         return Err(if is_bare { problem.or_rather(&format!("https://{text}")) } else { problem });
     };
     let scheme = scheme.to_ascii_lowercase();
@@ -100,13 +101,7 @@ pub(super) fn listed_origin(text: &str) -> Result<ListedOrigin, NoOrigin> {
 
 /// Host and port as browsers send them: without the port that the scheme has anyway. No address is `below` another.
 fn serialised(scheme: &str, authority: &str, below: bool) -> Option<String> {
-    if !is_authority(authority) {
-        return None;
-    }
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port.parse::<u16>().ok()?)),
-        _ => (authority, None),
-    };
+    let Authority { host, port } = Authority::parse_any_number(authority).ok()?;
     let usual = match scheme {
         "https" => Some(443),
         "http" => Some(80),

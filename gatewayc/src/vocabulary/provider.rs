@@ -1,14 +1,13 @@
 //! Addresses of identity providers, and what is asked there.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
+use gateway_terms::authority::Authority;
 use gateway_yaml::{Entry, Node, Span};
 
 use crate::diagnostic::{Diagnostic, GW104, GW208, GW212};
 use crate::ir::{Introspection, JwtKey};
 use crate::units;
-use crate::vocabulary::authority::is_authority;
 use crate::vocabulary::claims::{self, one_or_more, usual_scope_claims};
 use crate::vocabulary::reader::Reader;
 use crate::vocabulary::secret::secret;
@@ -43,21 +42,13 @@ pub(crate) fn check_url(url: &str) -> Result<(), UrlProblem> {
         return Err(UrlProblem::Bad("credentials do not belong into an address"));
     }
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
-    if !is_authority(authority) || authority.ends_with(':') || !target.bytes().all(plain) {
+    let Some(authority) = Authority::parse(authority).ok().filter(|_| target.bytes().all(plain)) else {
         return Err(EXPECTED);
-    }
+    };
     if target.contains('#') {
         return Err(UrlProblem::Bad("a fragment does not belong into this address"));
     }
-    if tls || is_loopback(authority) { Ok(()) } else { Err(UrlProblem::InTheClear) }
-}
-
-fn is_loopback(authority: &str) -> bool {
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    if tls || authority.is_loopback() { Ok(()) } else { Err(UrlProblem::InTheClear) }
 }
 
 /// What is said about a provider without TLS.

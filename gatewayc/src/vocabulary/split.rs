@@ -1,6 +1,7 @@
 //! `split` and `mirror`: which requests go to another upstream, and which are copied to one.
 
 use gateway_terms::share::Share;
+use gateway_terms::token::is_token;
 use gateway_yaml::{Entry, Node, Span};
 
 use crate::diagnostic::{Diagnostic, GW101, GW104, GW533};
@@ -8,7 +9,6 @@ use crate::ir::{HashKey, IdentityHeaders};
 use crate::units;
 use crate::vocabulary::balance::hash_keys;
 use crate::vocabulary::headers::canonical;
-use crate::vocabulary::limit::is_field_name;
 use crate::vocabulary::literals;
 use crate::vocabulary::reader::{Place, Reader};
 use crate::vocabulary::upstream::{UpstreamChoice, upstream_choice};
@@ -155,7 +155,7 @@ fn field(
     let IdentityHeaders { consumer, credential, custom_id, client, user } = identity;
     let is_identity =
         [consumer, credential, custom_id, client, user].iter().any(|other| canonical(other) == canonical(name));
-    if !is_field_name(name) || is_identity {
+    if !is_token(name.as_bytes()) || is_identity {
         let why = if is_identity {
             "tells the upstream who calls, and is never taken from clients"
         } else {

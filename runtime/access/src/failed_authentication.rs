@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_so_many_failures_in_a_window() {
+    fn failures_of_an_address_are_limited_per_window() {
         let limit = Arc::new(Failures::new(&THREE));
         for now in [100, 101, 102] {
             assert_eq!(attempt(&limit, "192.0.2.1", now, false), Ok(()));

@@ -2,8 +2,8 @@
 
 pub mod bearer;
 pub mod cache;
-pub mod challenge;
 pub mod consumer;
+pub(crate) mod denial;
 pub(crate) mod ring;
 pub mod sign;
 pub mod token;

@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod authorize;
 pub mod basic;
+pub mod bearer;
 pub mod builtin;
 pub mod caller;
 pub mod challenges;
@@ -12,6 +13,7 @@ pub mod jwt;
 pub mod limit_key;
 pub mod mutual_tls;
 pub mod outgoing;
+pub mod prepare_error;
 pub mod provider;
 pub mod request_view;
 pub mod scheme;

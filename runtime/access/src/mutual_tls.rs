@@ -55,7 +55,7 @@ impl Authenticator for CertificateLookup {
             return Ok(Caller::consumer(identity));
         }
         let mut found = says.names.iter().filter_map(|name| consumers.with_certificate_name(name, now.unix_seconds));
-        let identity = found.next().ok_or_else(|| invalid("nobody's certificate"))?;
+        let identity = found.next().ok_or_else(|| invalid("the certificate of no consumer"))?;
         if found.any(|other| other.consumer.username != identity.consumer.username) {
             return Err(invalid("the names in the certificate are of several consumers"));
         }

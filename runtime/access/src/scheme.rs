@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::caller::{Caller, Refusal, RequestContext};
 use crate::outgoing::Providers;
-use crate::outgoing::url::ProviderUrl;
+use crate::outgoing::url::{ProviderUrl, ProviderUrlError};
 use crate::request_view::{CredentialLocation, RequestView};
 use gateway_base::jose::token_keys::TokenKeys;
 use gateway_base::secret::SecretStore;
@@ -67,11 +67,11 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// Where the provider is: here, or in this deployment somewhere else.
-    pub(crate) fn provider_url(&self, url: &str) -> Result<ProviderUrl, String> {
+    /// Where the provider is: at this URL of the document, or where this deployment has it.
+    pub(crate) fn provider_url(&self, url: &str) -> Result<ProviderUrl, ProviderUrlError> {
         match &self.provider_url {
             Some(url) => Ok(url.clone()),
-            None => ProviderUrl::parse(url).map_err(|problem| format!("its provider's URL cannot be used: {problem}")),
+            None => ProviderUrl::parse(url),
         }
     }
 }

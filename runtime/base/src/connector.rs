@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn where_none_accepts_the_refusal_is_told() {
+    fn without_an_accepting_address_the_error_is_the_refusal() {
         let error = block_on(connect_to_any(&[refusing(), refusing()])).expect_err("refused");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         assert_eq!(block_on(connect_to_any(&[])).expect_err("nothing").kind(), io::ErrorKind::NotFound);

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digests_are_of_the_secret_and_tell_nothing() {
+    fn digests_do_not_show_the_secret() {
         let hex = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
         assert_eq!(Digest::from_hex(hex), Some(Digest::of(b"secret")));
         assert_eq!(format!("{:?}", Digest::of(b"secret")), "Digest");

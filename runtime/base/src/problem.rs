@@ -5,7 +5,8 @@ use std::fmt;
 use crate::operator_log::visible;
 
 /// A mistake in the deployment, reported before anything is opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct Problem(pub(crate) String);
 
 /// Where a setting was given.
@@ -42,10 +43,4 @@ pub(crate) fn without_credentials(text: &str) -> String {
         rest = after;
     }
     out + rest
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_system_tells_of_this_process() {
+    fn the_system_reports_this_process() {
         begin();
         let value = |wanted: &str| figures().find(|(name, ..)| *name == wanted).map(|(.., value)| value);
         assert!(value("process_cpu_seconds_total").is_some_and(|seconds| seconds > 0.0));

@@ -1,22 +1,13 @@
 //! Values that cannot be guessed.
 
-use std::fmt;
-
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The system gives no random numbers: nothing may be issued.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the system gives no random numbers")]
 pub struct NoRandom;
-
-impl std::error::Error for NoRandom {}
-
-impl fmt::Display for NoRandom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the system gives no random numbers")
-    }
-}
 
 /// 256 random bits.
 pub fn bytes() -> Result<[u8; 32], NoRandom> {

@@ -110,12 +110,6 @@ impl fmt::Display for SecretError {
 
 impl std::error::Error for SecretError {}
 
-impl From<SecretError> for String {
-    fn from(error: SecretError) -> Self {
-        error.to_string()
-    }
-}
-
 /// Where references lead in this deployment.
 #[derive(Clone, Default)]
 pub struct SecretStore {
@@ -238,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_file_without_an_end_is_refused() {
-        let problem = SecretStore::default().file("/dev/zero", Encoding::Plain).err().map(String::from);
+        let problem = SecretStore::default().file("/dev/zero", Encoding::Plain).err().map(|error| error.to_string());
         assert_eq!(problem.as_deref(), Some("file /dev/zero is larger than 1024 KiB, which no secret is"));
     }
 
@@ -255,7 +249,7 @@ mod tests {
         assert!(message.contains("/nonexistent/keys/a.pem"), "{message}");
         let reference =
             SecretReference { source: SecretSource::Env("GATEWAY_TEST_NEVER_SET"), encoding: Encoding::Plain };
-        let message = reference.resolve(&store).map_err(String::from);
+        let message = reference.resolve(&store).map_err(|error| error.to_string());
         assert_eq!(message, Err("environment variable GATEWAY_TEST_NEVER_SET is not set".to_owned()));
     }
 }

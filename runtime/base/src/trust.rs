@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -38,10 +38,21 @@ impl fmt::Display for TrustError {
 
 impl std::error::Error for TrustError {}
 
-impl From<TrustError> for String {
-    fn from(error: TrustError) -> Self {
-        error.to_string()
-    }
+/// Why a client cannot show a certificate. No variant quotes the key.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientCertificateError {
+    /// The chain is not in PEM format.
+    #[error("`chain`: {0}")]
+    Chain(#[source] pem::Error),
+    /// The chain has no certificate.
+    #[error("`chain` has no certificate in PEM format")]
+    NoCertificate,
+    /// The key is not a private key in PEM format.
+    #[error("`key` has no private key in PEM format")]
+    NoKey,
+    /// The two do not belong together, or the TLS library does not take them.
+    #[error("the certificate cannot be used: {0}")]
+    Refused(#[source] Error),
 }
 
 /// The configuration of all outgoing TLS connections.
@@ -76,16 +87,20 @@ pub fn config(trusted_roots: Option<&Path>) -> Result<Arc<ClientConfig>, TrustEr
 /// The same configuration for a client that shows a certificate: a chain and its private key, both in PEM format.
 ///
 /// # Errors
-/// What is wrong with the two, in a sentence without any of them.
-pub fn with_certificate(config: &ClientConfig, chain: &[u8], key: &[u8]) -> Result<ClientConfig, String> {
+/// One of the two cannot be read, or they do not belong together.
+pub fn with_certificate(
+    config: &ClientConfig,
+    chain: &[u8],
+    key: &[u8],
+) -> Result<ClientConfig, ClientCertificateError> {
     let chain: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|error| format!("`chain`: {error}"))?;
+        CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(ClientCertificateError::Chain)?;
     if chain.is_empty() {
-        return Err("`chain` has no certificate in PEM format".to_owned());
+        return Err(ClientCertificateError::NoCertificate);
     }
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "`key` has no private key in PEM format".to_owned())?;
-    let certified = CertifiedKey::from_der(chain, key, config.crypto_provider())
-        .map_err(|error| format!("the certificate cannot be used: {error}"))?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| ClientCertificateError::NoKey)?;
+    let certified =
+        CertifiedKey::from_der(chain, key, config.crypto_provider()).map_err(ClientCertificateError::Refused)?;
     let mut config = config.clone();
     config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certified));
     Ok(config)

@@ -7,7 +7,7 @@ use gateway_schema::schemas::{Direction, Kinds, SchemaId, Schemas, Violation};
 
 use crate::content::Part;
 use crate::encoding::Encoding;
-use crate::form_object::FormObject;
+use crate::form_object::{FieldError, FormObject};
 use crate::media_type::Kind;
 use crate::scalar::nested;
 use crate::style::{self, Format, Shape};
@@ -40,8 +40,8 @@ pub(crate) fn check(
     let mut fields = Vec::new();
     for pair in form.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = Encoding::Form.decode(name).map_err(|message| Problem::Unreadable(message.into()))?;
-        Encoding::Form.decode(value).map_err(|message| Problem::Unreadable(message.into()))?;
+        let name = Encoding::Form.decode(name).map_err(|error| Problem::Unreadable(error.into()))?;
+        Encoding::Form.decode(value).map_err(|error| Problem::Unreadable(error.into()))?;
         fields.push(field(parts, name, value));
     }
     fields.sort_by(|left, right| left.property.cmp(&right.property));
@@ -101,7 +101,7 @@ fn add(
                 return object.value(name, document.root());
             }
             return object.add(name, fields, &mut |builder, field, schema| {
-                let text = Encoding::Form.decode(field.value).map_err(str::to_owned)?;
+                let text = Encoding::Form.decode(field.value)?;
                 value(builder, schemas, schema, &text, is_json, direction)
             });
         }
@@ -158,11 +158,11 @@ fn value(
     text: &str,
     is_json: bool,
     direction: Direction,
-) -> Result<(), String> {
+) -> Result<(), FieldError> {
     let added = if is_json {
         Document::read(text.as_bytes()).map(|document| builder.value(document.root()))
     } else {
         nested(builder, text, schemas, schema, direction)
     };
-    added.map_err(|error| style::unreadable(&error).into_owned())
+    added.map_err(FieldError::Json)
 }

@@ -1,12 +1,31 @@
 //! The object that the fields of a form make.
 
-use gateway_schema::json::Builder;
+use gateway_schema::json::{Builder, JsonError};
 use gateway_schema::schemas::{Direction, Kinds, MOST_VIOLATIONS, SchemaId, Schemas, Violation};
 
+use crate::encoding::DecodeError;
 use crate::scalar::has_scalars;
+use crate::style;
+
+/// Why the content of a field is not a value. The message goes to the client, behind the name of the field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FieldError {
+    /// It is to be JSON, and is not.
+    #[error("{}", style::unreadable(.0))]
+    Json(JsonError),
+    /// It cannot be decoded.
+    #[error(transparent)]
+    Encoding(#[from] DecodeError),
+    /// It is text in an encoding that is not read.
+    #[error("has a charset other than UTF-8")]
+    Charset,
+    /// It is text, and not UTF-8.
+    #[error("is not UTF-8")]
+    NotUtf8,
+}
 
 /// What adds the value of one field, with the schema that it must fit, and says what is wrong with its text.
-pub(crate) type Add<'a, T> = dyn FnMut(&mut Builder, &T, Option<SchemaId>) -> Result<(), String> + 'a;
+pub(crate) type Add<'a, T> = dyn FnMut(&mut Builder, &T, Option<SchemaId>) -> Result<(), FieldError> + 'a;
 
 /// An object of fields that is being built.
 pub(crate) struct FormObject<'s> {
@@ -38,9 +57,9 @@ impl<'s> FormObject<'s> {
             self.builder.array();
             for (index, field) in fields.iter().enumerate() {
                 let item = property.and_then(|property| self.schemas.items(property, index));
-                if let Err(message) = add(&mut self.builder, field, item) {
+                if let Err(error) = add(&mut self.builder, field, item) {
                     self.builder.null();
-                    self.violate(name, &message);
+                    self.violate(name, &error.to_string());
                 }
             }
             self.builder.end();
@@ -49,9 +68,9 @@ impl<'s> FormObject<'s> {
         if is_repeated {
             self.violate(name, "is there more than once");
         }
-        if let Err(message) = add(&mut self.builder, first, property) {
+        if let Err(error) = add(&mut self.builder, first, property) {
             self.builder.null();
-            self.violate(name, &message);
+            self.violate(name, &error.to_string());
         }
     }
 

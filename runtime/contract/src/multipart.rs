@@ -10,10 +10,9 @@ use gateway_schema::json::{Builder, Document};
 use gateway_schema::schemas::{Direction, Kinds, SchemaId, Schemas, Violation};
 
 use crate::content::Part;
-use crate::form_object::FormObject;
+use crate::form_object::{FieldError, FormObject};
 use crate::media_type::Kind;
 use crate::scalar::{has_scalars, scalar};
-use crate::style;
 use parts::FormPart;
 
 /// What is wrong with a form.
@@ -73,13 +72,13 @@ fn value(
     schema: Option<SchemaId>,
     part: &FormPart<'_>,
     direction: Direction,
-) -> Result<(), String> {
+) -> Result<(), FieldError> {
     let kinds = schema.map_or(Kinds::ALL, |schema| schemas.kinds(schema));
     let is_null = part.content.is_empty() && kinds.contains(Kinds::NULL);
     let is_nested = !has_scalars(kinds) && !is_null;
     let may_be_text = kinds.contains(Kinds::STRING) && kinds != Kinds::ALL;
     if is_nested || (is_json(part) && !may_be_text) {
-        let document = Document::read(part.content).map_err(|error| style::unreadable(&error).into_owned())?;
+        let document = Document::read(part.content).map_err(FieldError::Json)?;
         builder.value(document.root());
         return Ok(());
     }
@@ -88,8 +87,8 @@ fn value(
         _ if part.is_file || part.media_type.kind() != Some(Kind::Text) => {
             builder.string(&part.content.iter().map(|byte| char::from(*byte)).collect::<String>());
         }
-        Ok(_) => return Err("has a charset other than UTF-8".to_owned()),
-        Err(_) => return Err("is not UTF-8".to_owned()),
+        Ok(_) => return Err(FieldError::Charset),
+        Err(_) => return Err(FieldError::NotUtf8),
     }
     Ok(())
 }

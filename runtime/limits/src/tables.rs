@@ -1,5 +1,6 @@
 //! Rate limits as generated code describes them: inert tables.
 
+pub use gateway_terms::key::{LimitHeaders, LimitKey};
 pub use gateway_terms::store::{OnStoreError, StoreMode};
 
 use crate::algorithm::Algorithm;
@@ -47,40 +48,4 @@ pub struct LimitStore {
     pub mode: StoreMode,
     /// What becomes of a request when it does not answer.
     pub on_error: OnStoreError,
-}
-
-/// A part of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LimitKey {
-    /// The consumer, or else the user, or else the OAuth client, or else the address.
-    Caller,
-    /// The client's address, as far as trusted proxies tell; of IPv6, the /64.
-    Ip,
-    /// The OAuth client.
-    Client,
-    /// The consumer's name.
-    Consumer,
-    /// The user that an issuer's token names.
-    User,
-    /// The credential that was used.
-    Credential,
-    /// A header's value.
-    Header(&'static str),
-    /// A query parameter's value.
-    Query(&'static str),
-    /// The request's path as received.
-    Path,
-    /// The same for all.
-    Const(&'static str),
-}
-
-/// The header fields that clients get.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LimitHeaders {
-    /// Nothing but `Retry-After`.
-    None,
-    /// `RateLimit`, `RateLimit-Policy` and `X-RateLimit-…`.
-    Default,
-    /// `X-<prefix>-RateLimit-…`.
-    Prefixed(&'static str),
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::engine;
 use crate::server::{MAX_TOKEN, Oauth, Server};
 use crate::tables::OwnToken;
+use gateway_access::bearer::{Bearer, BearerAuthenticator, TokenAuthenticator};
 use gateway_access::caller::{Caller, Denial, Question, Refusal, RequestContext};
-use gateway_access::jwt::challenge::{challenge, challenge_invalid, challenge_scope};
 use gateway_access::jwt::token::{NoToken, TokenPlaces};
 use gateway_access::request_view::{CredentialLocation, RequestView};
 use gateway_access::scheme::{Authenticator, Resources, Scheme};
@@ -22,7 +22,8 @@ impl Scheme for OwnToken {
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
         let server = Oauth::of(resources)?.server(self.server, resources)?;
-        Ok(Box::new(TokenReader { locations: self.locations, realm: self.realm, server }))
+        let bearer = Bearer { realm: self.realm, locations: self.locations, forward: false };
+        Ok(Box::new(BearerAuthenticator { bearer, tokens: TokenReader { locations: self.locations, server } }))
     }
 
     fn authority(&self) -> Option<Authority> {
@@ -34,7 +35,6 @@ impl Scheme for OwnToken {
 #[derive(Debug)]
 struct TokenReader {
     locations: &'static [CredentialLocation],
-    realm: &'static str,
     server: Arc<Server>,
 }
 
@@ -50,7 +50,7 @@ impl TokenReader {
     }
 }
 
-impl Authenticator for TokenReader {
+impl TokenAuthenticator for TokenReader {
     fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
         // A token in the form counts beside one elsewhere, and must not reach the upstream either.
         if self.must_see_form(view) {
@@ -88,25 +88,5 @@ impl Authenticator for TokenReader {
                 }
             }
         }))))
-    }
-
-    fn challenge(&self) -> String {
-        challenge(self.realm)
-    }
-
-    fn challenge_invalid(&self) -> String {
-        challenge_invalid(self.realm)
-    }
-
-    fn challenge_malformed(&self) -> String {
-        format!("{}, error=\"invalid_request\"", challenge(self.realm))
-    }
-
-    fn challenge_scope(&self, scopes: &[&str]) -> String {
-        challenge_scope(self.realm, scopes)
-    }
-
-    fn locations(&self) -> (&'static [CredentialLocation], bool) {
-        (self.locations, false)
     }
 }

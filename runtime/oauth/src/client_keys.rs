@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use gateway_base::jose::keys::JwtAlgorithm;
-use gateway_base::jose::keys::{VerifyingKey, verify_signature};
+use gateway_base::jose::keys::{JwtAlgorithm, KeyError, VerifyingKey, verify_signature};
 use gateway_base::jose::token::Token;
 use gateway_parties::clients_and_users::AssertionKeys;
 
@@ -20,8 +19,8 @@ impl PublicKeys {
     /// Reads one key in PEM (RFC 7468), or a JSON Web Key Set (RFC 7517 §5).
     ///
     /// # Errors
-    /// What is wrong with the text, without quoting it.
-    pub(crate) fn read(text: &[u8]) -> Result<Self, String> {
+    /// The text is neither of them; it is not quoted.
+    pub(crate) fn read(text: &[u8]) -> Result<Self, KeyError> {
         let algorithms: Vec<_> = JwtAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_hmac()).collect();
         let is_set = text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
         Ok(Self(if is_set {

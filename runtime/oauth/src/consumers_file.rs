@@ -111,7 +111,7 @@ fn without_an_authorization_server_the_sections_are_not_used() {
 }
 
 #[test]
-fn mistakes_are_told_with_their_place() {
+fn mistakes_are_reported_with_their_place() {
     for (sections, expected) in [
         ("oauthClients: [{name: a}]", "2:16: a client needs a `client_id`"),
         ("oauthClients: {}", "2:15: expected a list, found a mapping"),
@@ -211,7 +211,7 @@ fn mistakes_are_told_with_their_place() {
 }
 
 #[test]
-fn what_no_server_offers_is_remarked() {
+fn settings_that_no_server_offers_are_noted() {
     let yaml = "consumers: []\noauthClients: [{client_id: a, secret: {env: S}, pkce: off, grant_types: [password], scopes: [note]}]";
     let (_, remarks) = read(yaml, vec![engine::authority(&example::SERVER)]).expect("good");
     for expected in [

@@ -6,6 +6,7 @@ use crate::client_keys::PublicKeys;
 #[cfg(feature = "postgres")]
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
+use gateway_base::jose::keys::KeyError;
 use gateway_parties::authority::{Authority, Engine};
 use gateway_parties::clients_and_users::AssertionKeys;
 use gateway_parties::database::{Database, StoreError};
@@ -36,7 +37,7 @@ impl Engine for LinkedBackend {
         })
     }
 
-    fn keys(&self, text: &[u8]) -> Result<Arc<dyn AssertionKeys>, String> {
+    fn keys(&self, text: &[u8]) -> Result<Arc<dyn AssertionKeys>, KeyError> {
         Ok(Arc::new(PublicKeys::read(text)?))
     }
 }

@@ -9,8 +9,8 @@ use crate::error::{self, ErrorCode, OauthError};
 use crate::server::{MAX_TOKEN, Server};
 use crate::store::Registered;
 use crate::terms::{self, MAX_BODY, object};
+use gateway_access::bearer::Bearer;
 use gateway_access::builtin::{Answer, Call};
-use gateway_access::jwt::challenge::{challenge, challenge_invalid};
 use gateway_access::jwt::token::{NoToken, TokenPlaces};
 use gateway_access::request_view::CredentialLocation;
 use gateway_base::digest::Digest;
@@ -25,8 +25,8 @@ use gateway_wire::answer::OwnAnswer;
 const PLACES: TokenPlaces =
     TokenPlaces { locations: &[CredentialLocation::Header("authorization")], bare: false, longest: MAX_TOKEN };
 
-/// `realm` of the challenge.
-const REALM: &str = "client registration";
+/// What a client without such a token is asked for.
+const BEARER: Bearer = Bearer { realm: "client registration", locations: PLACES.locations, forward: false };
 
 /// So often a registration is replaced that others replace at the same time.
 const MAX_TRIES: usize = 8;
@@ -67,7 +67,7 @@ impl Refusal {
         match self {
             Self::Stranger => {
                 let text = "The token is not that of this registration, or the client is not registered any more";
-                unauthorized(&challenge_invalid(REALM), "invalid_token", text)
+                unauthorized(&BEARER.challenge_invalid(), "invalid_token", text)
             }
             Self::Bad(problem) => error::not_registered(problem),
             Self::Unable(problem) => problem.answer(),
@@ -86,7 +86,7 @@ pub(super) fn answer(server: Arc<Server>, id: String, call: &Call<'_>) -> Answer
         Err(NoToken::Missing) => {
             // RFC 6750 §3.1: no error code for who did not know that a token is asked for. The body has one for people.
             let text = "Send the registration_access_token of the client in Authorization: Bearer";
-            return unauthorized(&challenge(REALM), "invalid_token", text).into();
+            return unauthorized(&BEARER.challenge(), "invalid_token", text).into();
         }
         Err(NoToken::Unusable(_)) => return Refusal::Stranger.answer().into(),
     };

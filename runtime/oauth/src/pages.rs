@@ -1,9 +1,10 @@
 //! The pages that people see: templates (minijinja) that a team can replace, and texts in the reader's language.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use gateway_yaml::{FileId, load};
+use gateway_yaml::{FileId, LoadError, load};
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
@@ -54,12 +55,46 @@ pub(super) enum FormTargets {
     Anywhere,
 }
 
+/// Why the pages cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PagesError {
+    /// The folder of the team's own pages, or a file in it, cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    /// A file is no template.
+    #[error("{file}: {source}")]
+    Template { file: String, source: minijinja::Error },
+    /// A file has no texts.
+    #[error("{file}: {source}")]
+    Texts { file: String, source: TextsError },
+    /// A template cannot be rendered.
+    #[error("template {template}: {source:#}")]
+    Rendering { template: String, source: minijinja::Error },
+    /// The page would have no nonce.
+    #[error(transparent)]
+    NoRandom(#[from] NoRandom),
+}
+
+/// Why a file has no texts.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TextsError {
+    /// It is not YAML.
+    #[error("{0}")]
+    Yaml(#[source] Box<LoadError>),
+    /// It is something else than a mapping.
+    #[error("expected a mapping of texts")]
+    NoMapping,
+    /// The value of this key is not a text.
+    #[error("`{0}` is not a text")]
+    NoText(String),
+}
+
 impl Pages {
     /// The usual pages, and those of `folder` instead.
     ///
     /// # Errors
-    /// What is wrong with a file of the folder.
-    pub(super) fn open(folder: Option<&Path>) -> Result<Self, String> {
+    /// A file of the folder cannot be used.
+    pub(super) fn open(folder: Option<&Path>) -> Result<Self, PagesError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -70,10 +105,12 @@ impl Pages {
         });
         let mut texts = BTreeMap::new();
         for (name, source) in TEMPLATES {
-            environment.add_template(name, source).map_err(|error| format!("template {name}: {error}"))?;
+            let problem = |source| PagesError::Template { file: name.to_owned(), source };
+            environment.add_template(name, source).map_err(problem)?;
         }
         for (language, source) in TEXTS {
-            texts.insert(language.to_owned(), read_texts(source).map_err(|problem| format!("texts: {problem}"))?);
+            let problem = |source| PagesError::Texts { file: format!("texts.{language}.yaml"), source };
+            texts.insert(language.to_owned(), read_texts(source).map_err(problem)?);
         }
         let mut pages = Self { environment, texts };
         if let Some(folder) = folder {
@@ -83,27 +120,26 @@ impl Pages {
         Ok(pages)
     }
 
-    fn replace(&mut self, folder: &Path) -> Result<(), String> {
-        let entries =
-            std::fs::read_dir(folder).map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
-        for entry in entries {
-            let file = entry.map_err(|error| format!("{} cannot be read: {error}", folder.display()))?.path();
+    fn replace(&mut self, folder: &Path) -> Result<(), PagesError> {
+        let unreadable = |path: &Path, source| PagesError::Unreadable { path: path.to_owned(), source };
+        for entry in std::fs::read_dir(folder).map_err(|error| unreadable(folder, error))? {
+            let file = entry.map_err(|error| unreadable(folder, error))?.path();
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
             let language = name.strip_prefix("texts.").and_then(|name| name.strip_suffix(".yaml"));
             if language.is_none() && !name.ends_with(".html") {
                 continue;
             }
-            let source = std::fs::read_to_string(&file)
-                .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+            let source = std::fs::read_to_string(&file).map_err(|error| unreadable(&file, error))?;
+            let file = file.display().to_string();
             match language {
                 Some(language) => {
-                    let texts = read_texts(&source).map_err(|problem| format!("{}: {problem}", file.display()))?;
+                    let texts = read_texts(&source).map_err(|source| PagesError::Texts { file, source })?;
                     self.texts.entry(language.to_ascii_lowercase()).or_default().extend(texts);
                 }
                 None => self
                     .environment
                     .add_template_owned(name, source)
-                    .map_err(|error| format!("{}: {error}", file.display()))?,
+                    .map_err(|source| PagesError::Template { file, source })?,
             }
         }
         Ok(())
@@ -111,11 +147,10 @@ impl Pages {
 
     /// Renders every page in every language with values like those that it will get: a mistake in a template is
     /// reported at start and not shown to a user.
-    fn try_all(&self) -> Result<(), String> {
+    fn try_all(&self) -> Result<(), PagesError> {
         for language in self.texts.keys() {
             for (template, values) in examples() {
-                self.html(template, language, &values, "nonce")
-                    .map_err(|error| format!("template {template}: {error:#}"))?;
+                self.html(template, language, &values, "nonce")?;
             }
         }
         Ok(())
@@ -153,20 +188,20 @@ impl Pages {
         language: &str,
         values: &[(&'static str, Value)],
         nonce: &str,
-    ) -> Result<String, minijinja::Error> {
+    ) -> Result<String, PagesError> {
         let mut texts = self.texts.get("en").cloned().unwrap_or_default();
         texts.extend(self.texts.get(language).cloned().unwrap_or_default());
         let fixed = [("t", Value::from(texts)), ("language", Value::from(language)), ("nonce", Value::from(nonce))];
         let context = mapping(values.iter().cloned().chain(fixed));
-        self.environment.get_template(template)?.render(context)
+        let rendered = self.environment.get_template(template).and_then(|template| template.render(context));
+        rendered.map_err(|source| PagesError::Rendering { template: template.to_owned(), source })
     }
 
     /// A page as an answer, with what keeps it out of frames, caches, and the hands of scripts (RFC 9700 §4.16).
     pub(super) fn answer(&self, page: Page<'_>) -> OwnAnswer {
-        let html = random::name().map_err(|NoRandom| String::new()).and_then(|nonce| {
-            let html = self.html(page.template, page.language, &page.values, &nonce);
-            html.map(|html| (html, nonce)).map_err(|error| format!("{error:#}"))
-        });
+        let html = random::name()
+            .map_err(PagesError::from)
+            .and_then(|nonce| self.html(page.template, page.language, &page.values, &nonce).map(|html| (html, nonce)));
         match html {
             Ok((html, nonce)) => {
                 let forms = match page.forms_lead_to {
@@ -185,7 +220,7 @@ impl Pages {
                     .with("Pragma", "no-cache")
             }
             Err(problem) => {
-                error!("page", "{}: {problem}", page.template);
+                error!("page", "{problem}");
                 OwnAnswer::message(500, "The page cannot be shown")
             }
         }
@@ -261,12 +296,12 @@ fn escaped(text: &str) -> String {
     out
 }
 
-fn read_texts(source: &str) -> Result<BTreeMap<String, String>, String> {
-    let node = load(FileId(0), source).map_err(|error| error.message.to_string())?;
-    let mapping = node.as_mapping().ok_or("expected a mapping of texts")?;
+fn read_texts(source: &str) -> Result<BTreeMap<String, String>, TextsError> {
+    let node = load(FileId(0), source).map_err(|error| TextsError::Yaml(Box::new(error)))?;
+    let mapping = node.as_mapping().ok_or(TextsError::NoMapping)?;
     let mut texts = BTreeMap::new();
     for entry in mapping.iter() {
-        let text = entry.value.as_str().ok_or_else(|| format!("`{}` is not a text", entry.key.name))?;
+        let text = entry.value.as_str().ok_or_else(|| TextsError::NoText(entry.key.name.to_string()))?;
         texts.insert(entry.key.name.to_string(), text.to_owned());
     }
     Ok(texts)

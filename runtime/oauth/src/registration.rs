@@ -194,7 +194,7 @@ impl Server {
         let password = password.ok_or_else(|| refuse("`password` is missing"))?.to_owned();
         let hash = tokio::task::spawn_blocking(move || password::hash(password.as_bytes()));
         let hash = hash.await.map_err(|_| Problem::new(503, "The password cannot be hashed at the moment"))?;
-        let hash = hash.map_err(|problem| Problem::new(503, problem))?;
+        let hash = hash.map_err(|problem| Problem::new(503, problem.to_string()))?;
         let user = User {
             id: format!("u-{}", random::name()?),
             username: username.to_owned(),

@@ -1,6 +1,7 @@
 //! An authorization server of a running gateway: its table joined with the store, its keys and its caches.
 
 use std::any::Any;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,15 +15,16 @@ use crate::attempts::Attempts;
 use crate::engine;
 use crate::error::{ErrorCode, OauthError};
 use crate::form::Form;
-use crate::pages::{Pages, mapping};
+use crate::pages::{Pages, PagesError, mapping};
 use crate::registry::Parties;
-use crate::signing::Signer;
+use crate::signing::{Signer, SigningKeyError};
 use crate::store::{AccessRecord, Authorization, NewTokens, OauthStore};
 use crate::token_cache::{AccessTokenCache, CachedToken};
 use gateway_access::caller::Caller;
 use gateway_access::scheme::Resources;
 use gateway_base::digest::Digest;
-use gateway_base::random;
+use gateway_base::problem::Problem;
+use gateway_base::random::{self, NoRandom};
 use gateway_base::setting_values::SecretSetting;
 use gateway_parties::clients_and_users::{Client, User};
 use gateway_parties::database::StoreError;
@@ -35,6 +37,9 @@ pub const SHARED: &str = "authorization servers";
 
 /// A longer access token is none of ours.
 pub(super) const MAX_TOKEN: usize = 4096;
+
+/// The fewest bytes of `session.secret`: as many as the hash of its HMAC has.
+const MIN_SESSION_SECRET: usize = 32;
 
 /// A server by its table; none where it could not be opened, which has been reported. Without its type: a gateway
 /// that opens none links nothing of it.
@@ -50,7 +55,7 @@ pub struct Oauth {
 #[derive(Debug)]
 pub struct ServerSettings {
     /// Where things are remembered, or why that is not known.
-    pub store: Result<OauthStoreSettings, String>,
+    pub store: Result<OauthStoreSettings, Problem>,
     /// Settings that all authorization servers share.
     pub terms: OauthSettings,
     /// Settings of login sessions.
@@ -63,6 +68,35 @@ impl std::fmt::Debug for Oauth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Oauth")
     }
+}
+
+/// Why an authorization server cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// The settings do not say where things are remembered, or a secret is not where they say.
+    #[error(transparent)]
+    Settings(#[from] Problem),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The thread that waits for the store has no runtime.
+    #[error("no runtime can be started: {0}")]
+    NoRuntime(#[source] io::Error),
+    /// The thread that waits for the store has ended.
+    #[error("the store is not available")]
+    NoAnswer,
+    /// There are no random numbers for new keys.
+    #[error(transparent)]
+    NoRandom(#[from] NoRandom),
+    /// The key of forms can be guessed.
+    #[error("`session.secret` is shorter than {MIN_SESSION_SECRET} bytes")]
+    ShortSessionSecret,
+    /// The key that signs tokens cannot be used.
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
+    /// The pages cannot be shown.
+    #[error(transparent)]
+    Pages(#[from] PagesError),
 }
 
 /// An authorization server, ready.
@@ -118,7 +152,7 @@ impl Oauth {
         let store = opened.map(|server| Arc::clone(&server.store));
         let opened = Server::open(table, &self.settings, store, resources).map(Arc::new);
         servers.push((table, opened.as_ref().ok().map(|server| Arc::clone(server) as Arc<dyn Any + Send + Sync>)));
-        opened.map_err(|problem| vec![problem])
+        opened.map_err(|problem| vec![problem.to_string()])
     }
 }
 
@@ -128,29 +162,25 @@ impl Server {
         settings: &ServerSettings,
         store: Option<Arc<OauthStore>>,
         resources: &Resources,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, OpenError> {
         let engine = engine::authority(table).engine;
         let store = match store {
             Some(store) => store,
-            None => Arc::new(OauthStore::over(engine.open(settings.store.as_ref().map_err(String::clone)?)?)),
+            None => Arc::new(OauthStore::over(engine.open(settings.store.as_ref().map_err(Problem::clone)?)?)),
         };
-        let secret = |setting: &SecretSetting| setting.read(&resources.secrets).map_err(|problem| problem.to_string());
-        let kept = |name: &str| {
-            let fresh = random::bytes().map_err(|problem| problem.to_string())?;
-            wait_for(store.secret(name, fresh))?.map_err(|error| error.to_string())
-        };
+        let kept = |name: &str| Ok::<_, OpenError>(wait_for(store.secret(name, random::bytes()?))??);
         let form_key = match &settings.session.secret {
             Some(place) => {
-                let secret = secret(place)?;
-                if secret.expose().len() < 32 {
-                    return Err("`session.secret` is shorter than 32 bytes".to_owned());
+                let secret = place.read(&resources.secrets)?;
+                if secret.expose().len() < MIN_SESSION_SECRET {
+                    return Err(OpenError::ShortSessionSecret);
                 }
                 hmac::Key::new(hmac::HMAC_SHA256, secret.expose())
             }
             None => hmac::Key::new(hmac::HMAC_SHA256, &kept("forms")?),
         };
         let signer = match &settings.terms.signing_key {
-            Some(place) => Signer::from_pem(secret(place)?.expose())?,
+            Some(place) => Signer::from_pem(place.read(&resources.secrets)?.expose())?,
             None => Signer::from_seed(&kept("signing")?)?,
         };
         let templates = settings.terms.templates.as_ref().map(|(folder, _)| resources.secrets.folder.join(folder));
@@ -423,12 +453,12 @@ impl Server {
 }
 
 /// Waits at the start for a store's answer, whether or not this thread runs tasks.
-fn wait_for<T: Send>(answer: impl Future<Output = T> + Send) -> Result<T, String> {
+fn wait_for<T: Send>(answer: impl Future<Output = T> + Send) -> Result<T, OpenError> {
     let run = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        runtime.map(|runtime| runtime.block_on(answer)).map_err(|error| error.to_string())
+        runtime.map(|runtime| runtime.block_on(answer)).map_err(OpenError::NoRuntime)
     };
-    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|_| Err("the store is not available".to_owned()))
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or(Err(OpenError::NoAnswer))
 }
 
 /// What tokens are made from.

@@ -107,7 +107,7 @@ pub fn client_of_registration(
             .map_err(|problem| BadRegistration::redirect_uri(format!("redirect URI `{uri}`: {problem}")))?;
     }
     if redirect_uris.is_empty() && (has("authorization_code") || has("implicit")) {
-        let missing = "`redirect_uris` is missing: nobody is sent to an address that is not registered";
+        let missing = "`redirect_uris` is missing: users are sent to registered addresses only";
         return Err(BadRegistration::redirect_uri(missing.to_owned()));
     }
     for (kind, grant) in [("code", "authorization_code"), ("token", "implicit")] {

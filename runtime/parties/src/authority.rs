@@ -8,6 +8,7 @@ use crate::clients_and_users::AssertionKeys;
 use crate::database::{Database, StoreError};
 use crate::server::AuthorizationServer;
 use crate::store_place::OauthStoreSettings;
+use gateway_base::jose::keys::KeyError;
 
 /// An authorization server, and what runs it.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +30,6 @@ pub trait Engine: fmt::Debug + Sync {
     /// The public keys of a client: PEM, or a JSON Web Key Set.
     ///
     /// # Errors
-    /// What is wrong with them, without quoting them.
-    fn keys(&self, text: &[u8]) -> Result<Arc<dyn AssertionKeys>, String>;
+    /// There is no such key; nothing of the text is quoted.
+    fn keys(&self, text: &[u8]) -> Result<Arc<dyn AssertionKeys>, KeyError>;
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gateway_terms::authority::{Authority, AuthorityError};
 use hyper::Uri;
 use serde_json::{Map, Value};
 
@@ -153,15 +154,11 @@ fn check_web_url(url: &str) -> Result<(), &'static str> {
     let Some(authority) = uri.authority().filter(|_| matches!(uri.scheme_str(), Some("https" | "http"))) else {
         return Err("expected `https://` or `http://`");
     };
-    let (host, port) = authority.as_str().split_at_checked(authority.host().len()).unwrap_or_default();
-    if host.is_empty() || authority.as_str().contains('@') {
-        return Err("what follows `//` is no host");
+    match Authority::parse(authority.as_str()) {
+        Ok(_) => Ok(()),
+        Err(AuthorityError::Port | AuthorityError::Between) => Err("what follows the host is no port"),
+        Err(_) => Err("what follows `//` is no host"),
     }
-    let is_port = |port: &str| port.strip_prefix(':').is_some_and(|it| it.parse::<u16>().is_ok_and(|it| it > 0));
-    if !port.is_empty() && !is_port(port) {
-        return Err("what follows the host is no port");
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -174,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_a_client_is_kept_and_given_back() {
+    fn metadata_of_clients_is_kept_and_returned() {
         let body = json!({
             "contacts": ["a@a.example", "https://a.example/contact"],
             "client_uri": "https://a.example/", "logo_uri": "http://a.example:8080/a.png?x=1#y",

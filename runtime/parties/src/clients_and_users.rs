@@ -418,26 +418,37 @@ pub(crate) fn default_response_types(grants: &[Grant]) -> Vec<ResponseType> {
     needed.into_iter().filter(|(grant, _)| grants.contains(grant)).map(|(_, kind)| kind).collect()
 }
 
+/// Why a text cannot be the id of a client or a user. The message shows the text with its control characters escaped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// It is used in headers, URLs and forms (RFC 6749 §A.1).
+    #[error("`{}` is not a client's id: 1 to 128 visible ASCII characters, and no colon", .0.escape_default())]
+    Client(String),
+    /// It is the `sub` of tokens.
+    #[error("`{}` is not a user's id: 1 to 255 visible ASCII characters", .0.escape_default())]
+    User(String),
+}
+
 /// Whether this can be a client's id: it is used in headers, URLs and forms (RFC 6749 §A.1).
 ///
 /// # Errors
-/// Why not.
-pub fn check_client_id(id: &str) -> Result<(), String> {
+/// It has another length, or other characters.
+pub fn check_client_id(id: &str) -> Result<(), IdError> {
     if (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
         return Ok(());
     }
-    Err(format!("`{}` is not a client's id: 1 to 128 visible ASCII characters, and no colon", id.escape_default()))
+    Err(IdError::Client(id.to_owned()))
 }
 
 /// Whether this can be a user's id: it is the `sub` of tokens.
 ///
 /// # Errors
-/// Why not.
-pub fn check_user_id(id: &str) -> Result<(), String> {
+/// It has another length, or other characters.
+pub fn check_user_id(id: &str) -> Result<(), IdError> {
     if (1..=255).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }
-    Err(format!("`{}` is not a user's id: 1 to 255 visible ASCII characters", id.escape_default()))
+    Err(IdError::User(id.to_owned()))
 }
 
 /// Whether this can be a scope (RFC 6749 §3.3).
@@ -529,7 +540,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_changes_with_the_password_and_tells_little_of_one_that_can_be_guessed() {
+    fn a_password_mark_changes_with_the_password_and_reveals_few_bits() {
         let user = |id: &str, password| {
             let (id, username) = (id.to_owned(), "bob".to_owned());
             User { id, username, email: None, password, source: Source::File }

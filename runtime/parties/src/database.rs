@@ -24,12 +24,6 @@ impl StoreError {
 
 impl std::error::Error for StoreError {}
 
-impl From<StoreError> for String {
-    fn from(error: StoreError) -> Self {
-        error.0
-    }
-}
-
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -2,7 +2,7 @@
 //!
 //! Pure: text in, text out. The reader's own parser finds what may be changed, so that both agree.
 
-use gateway_yaml::{FileId, Node, Span, from_node, load, load_each};
+use gateway_yaml::{DeError, FileId, LoadError, Node, Span, from_node, load, load_each};
 use serde_json::Value;
 
 use gateway_base::digest::Digest;
@@ -22,6 +22,48 @@ pub enum Change<'a> {
     SetMember(&'a str, &'a str, &'a str, &'a str),
 }
 
+/// Why a file cannot be read or changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// It is not YAML.
+    #[error("line {line}: {source}")]
+    Unreadable {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong there.
+        source: Box<LoadError>,
+    },
+    /// What is to be added is not YAML.
+    #[error("what is to be added is not YAML: {0}")]
+    Addition(#[source] Box<LoadError>),
+    /// A value of the file cannot be compared.
+    #[error(transparent)]
+    Value(Box<DeError>),
+    /// There is no consumer of this name.
+    #[error("there is no consumer `{0}`")]
+    NoConsumer(String),
+    /// The consumer has no credential with this id.
+    #[error("`{username}` has no credential `{id}`")]
+    NoCredential {
+        /// The consumer.
+        username: String,
+        /// What was looked for.
+        id: String,
+    },
+    /// The consumer has several credentials with this id.
+    #[error("several credentials are called `{0}`")]
+    SeveralCredentials(String),
+    /// There is no list that a consumer can be added to.
+    #[error("there is no list `consumers`; write `consumers: []`")]
+    NoList,
+    /// The consumer's `credentials` is something else than a list.
+    #[error("`credentials` is not a list")]
+    CredentialsNotList,
+    /// The change would mean something else than it should.
+    #[error("the style of the file leaves no safe place for the change; make it by hand")]
+    ByHand,
+}
+
 /// A consumer as in the file.
 #[derive(Debug)]
 pub struct Listed {
@@ -38,8 +80,8 @@ pub struct Listed {
 /// All consumers, in the order of the file.
 ///
 /// # Errors
-/// Why it cannot be read.
-pub fn list(text: &str) -> Result<Vec<Listed>, String> {
+/// It is not YAML.
+pub fn list(text: &str) -> Result<Vec<Listed>, EditError> {
     let mut listed = Vec::new();
     each(text, |node| {
         let text_at = |node: &Node, name: &str| node.get(name).and_then(Node::as_text).map(str::to_owned);
@@ -64,27 +106,26 @@ pub fn list(text: &str) -> Result<Vec<Listed>, String> {
 /// The text after a change.
 ///
 /// # Errors
-/// Why it cannot be changed: there is no such consumer or credential, there is one already, or the file's style leaves no
-/// safe place.
-pub fn apply(text: &str, change: &Change<'_>) -> Result<String, String> {
+/// There is no such consumer or credential, there are several, or the file's style leaves no safe place.
+pub fn apply(text: &str, change: &Change<'_>) -> Result<String, EditError> {
     let found = Found::of(text, change.consumer())?;
     let username = change.consumer().unwrap_or_default();
-    let consumer = || found.consumer.as_ref().ok_or_else(|| format!("there is no consumer `{username}`"));
-    let credential = |id: &str| -> Result<(usize, &Node), String> {
+    let consumer = || found.consumer.as_ref().ok_or_else(|| EditError::NoConsumer(username.to_owned()));
+    let credential = |id: &str| -> Result<(usize, &Node), EditError> {
         let credentials = consumer()?.get("credentials").and_then(Node::as_sequence).unwrap_or_default();
         let is_called = |node: &Node| node.get("id").and_then(Node::as_text) == Some(id);
         let mut named = credentials.iter().enumerate().filter(|(_, node)| is_called(node));
         match (named.next(), named.next()) {
             (Some(one), None) => Ok(one),
-            (None, _) => Err(format!("`{username}` has no credential `{id}`")),
-            (Some(_), Some(_)) => Err(format!("several credentials are called `{id}`")),
+            (None, _) => Err(EditError::NoCredential { username: username.to_owned(), id: id.to_owned() }),
+            (Some(_), Some(_)) => Err(EditError::SeveralCredentials(id.to_owned())),
         }
     };
     // What the change is to mean, in values rather than in text.
     let mut expected = found.values.clone();
-    let mut of_consumer = |edit: &mut dyn FnMut(&mut Value) -> Option<()>| -> Result<(), String> {
+    let mut of_consumer = |edit: &mut dyn FnMut(&mut Value) -> Option<()>| -> Result<(), EditError> {
         let mut value = found.consumer.as_ref().map(value_of).transpose()?.unwrap_or_default();
-        edit(&mut value).ok_or(BY_HAND)?;
+        edit(&mut value).ok_or(EditError::ByHand)?;
         if let Some(known) = expected.get_mut(found.index) {
             *known = digest_of(&value);
         }
@@ -119,7 +160,8 @@ pub fn apply(text: &str, change: &Change<'_>) -> Result<String, String> {
             of_consumer(&mut |value| {
                 value.get_mut("credentials")?.as_array_mut().map(|list| drop(list.remove(index)))
             })?;
-            let entry = consumer()?.as_mapping().and_then(|mapping| mapping.entry("credentials")).ok_or(BY_HAND)?;
+            let entry =
+                consumer()?.as_mapping().and_then(|mapping| mapping.entry("credentials")).ok_or(EditError::ByHand)?;
             List::of(text, &entry.value, Some(entry.key.span)).remove(index)
         }
         Change::SetMember(_, id, name, with) => {
@@ -138,24 +180,22 @@ pub fn apply(text: &str, change: &Change<'_>) -> Result<String, String> {
     if Found::of(&edited, None).is_ok_and(|after| after.values == expected) {
         Ok(edited)
     } else {
-        Err(BY_HAND.to_owned())
+        Err(EditError::ByHand)
     }
 }
 
-fn value_of(node: &Node) -> Result<Value, String> {
-    from_node(node).map_err(|error| error.message)
+fn value_of(node: &Node) -> Result<Value, EditError> {
+    from_node(node).map_err(|error| EditError::Value(Box::new(error)))
 }
 
-fn value_in(text: &str) -> Result<Value, String> {
-    load(FileId(0), text).map_err(|error| error.message).and_then(|node| value_of(&node))
+fn value_in(text: &str) -> Result<Value, EditError> {
+    load(FileId(0), text).map_err(|error| EditError::Addition(Box::new(error))).and_then(|node| value_of(&node))
 }
 
 /// A digest to compare values by, in little room: a file may hold millions. Maps are ordered by their keys.
 fn digest_of(value: &Value) -> Digest {
     Digest::of(value.to_string().as_bytes())
 }
-
-const BY_HAND: &str = "the style of the file leaves no safe place for the change; make it by hand";
 
 impl<'a> Change<'a> {
     /// The consumer that it changes, unless it adds one.
@@ -170,13 +210,13 @@ impl<'a> Change<'a> {
     }
 }
 
-fn each(text: &str, item: impl FnMut(Node)) -> Result<gateway_yaml::Loaded, String> {
+fn each(text: &str, item: impl FnMut(Node)) -> Result<gateway_yaml::Loaded, EditError> {
     let loaded = load_each(FileId(0), text, "consumers", item);
     match loaded.errors.first() {
         None => Ok(loaded),
         Some(error) => {
-            let at = gateway_yaml::position(text, error.span.start);
-            Err(format!("line {}: {}", at.line, error.message))
+            let line = gateway_yaml::position(text, error.span.start).line;
+            Err(EditError::Unreadable { line, source: Box::new(error.clone()) })
         }
     }
 }
@@ -194,7 +234,7 @@ struct Found {
 }
 
 impl Found {
-    fn of(text: &str, username: Option<&str>) -> Result<Self, String> {
+    fn of(text: &str, username: Option<&str>) -> Result<Self, EditError> {
         let mut found = Self { list: None, items: Vec::new(), values: Vec::new(), consumer: None, index: 0 };
         let loaded = each(text, |node| {
             if username.is_some() && node.get("username").and_then(Node::as_text) == username {
@@ -210,8 +250,8 @@ impl Found {
         Ok(found)
     }
 
-    fn list<'t>(&self, text: &'t str) -> Result<List<'t>, String> {
-        let (key, span) = self.list.ok_or("there is no list `consumers`; write `consumers: []`")?;
+    fn list<'t>(&self, text: &'t str) -> Result<List<'t>, EditError> {
+        let (key, span) = self.list.ok_or(EditError::NoList)?;
         Ok(List { text, span, items: self.items.clone(), key: Some(key) })
     }
 }
@@ -235,7 +275,7 @@ impl<'a> List<'a> {
         self.text[self.span.start as usize..].starts_with('[')
     }
 
-    fn insert(&self, item: &str) -> Result<String, String> {
+    fn insert(&self, item: &str) -> Result<String, EditError> {
         match (self.items.last(), self.is_flow()) {
             (None, true) => splice(self.text, self.span.start as usize + 1..self.span.start as usize + 1, item),
             (Some(last), true) => splice(self.text, last.end as usize..last.end as usize, &format!(", {item}")),
@@ -244,12 +284,12 @@ impl<'a> List<'a> {
                 let at = last_line_end(self.text, last.end as usize);
                 splice(self.text, at..at, &format!("\n{}- {item}", " ".repeat(indent)))
             }
-            (None, false) => Err(BY_HAND.to_owned()),
+            (None, false) => Err(EditError::ByHand),
         }
     }
 
-    fn remove(&self, index: usize) -> Result<String, String> {
-        let item = self.items.get(index).ok_or(BY_HAND)?;
+    fn remove(&self, index: usize) -> Result<String, EditError> {
+        let item = self.items.get(index).ok_or(EditError::ByHand)?;
         let next = self.items.get(index + 1);
         match (self.is_flow(), next, index) {
             (true, Some(next), _) => splice(self.text, item.start as usize..next.start as usize, ""),
@@ -267,46 +307,46 @@ impl<'a> List<'a> {
                     return Ok(without);
                 }
                 // A key without a value would be nothing, not an empty list.
-                let key = self.key.ok_or(BY_HAND)?.end as usize;
-                let colon = key + without.get(key..).and_then(|rest| rest.find(':')).ok_or(BY_HAND)? + 1;
+                let key = self.key.ok_or(EditError::ByHand)?.end as usize;
+                let colon = key + without.get(key..).and_then(|rest| rest.find(':')).ok_or(EditError::ByHand)? + 1;
                 splice(&without, colon..colon, " []")
             }
         }
     }
 
     /// The column of the dash before an item that has lines of its own.
-    fn dash(&self, item: &Span) -> Result<usize, String> {
+    fn dash(&self, item: &Span) -> Result<usize, EditError> {
         let start = start_of_line(self.text, item.start as usize);
         let before = &self.text[start..item.start as usize];
         let column = before.len() - before.trim_start_matches(' ').len();
-        let dash = before[column..].strip_prefix('-').ok_or(BY_HAND)?;
-        if dash.chars().all(|letter| letter == ' ') { Ok(column) } else { Err(BY_HAND.to_owned()) }
+        let dash = before[column..].strip_prefix('-').ok_or(EditError::ByHand)?;
+        if dash.chars().all(|letter| letter == ' ') { Ok(column) } else { Err(EditError::ByHand) }
     }
 }
 
-fn add_credential(text: &str, consumer: &Node, item: &str) -> Result<String, String> {
+fn add_credential(text: &str, consumer: &Node, item: &str) -> Result<String, EditError> {
     let entry = consumer.as_mapping().and_then(|mapping| mapping.entry("credentials"));
     match entry.map(|entry| (entry.key.span, &entry.value)) {
         Some((key, list)) if list.as_sequence().is_some() => List::of(text, list, Some(key)).insert(item),
         // `credentials:` with nothing behind it.
         Some((key, nothing)) if nothing.is_null() => {
             let key = key.end as usize;
-            let colon = key + text.get(key..).and_then(|rest| rest.find(':')).ok_or(BY_HAND)? + 1;
+            let colon = key + text.get(key..).and_then(|rest| rest.find(':')).ok_or(EditError::ByHand)? + 1;
             splice(text, colon..colon, &format!(" [{item}]"))
         }
-        Some(_) => Err("`credentials` is not a list".to_owned()),
+        Some(_) => Err(EditError::CredentialsNotList),
         None => set_member(text, consumer, "credentials", &format!("[{item}]")),
     }
 }
 
 /// Gives a mapping a member that it may have already.
-fn set_member(text: &str, mapping: &Node, name: &str, value: &str) -> Result<String, String> {
-    let entries = mapping.as_mapping().ok_or(BY_HAND)?;
+fn set_member(text: &str, mapping: &Node, name: &str, value: &str) -> Result<String, EditError> {
+    let entries = mapping.as_mapping().ok_or(EditError::ByHand)?;
     if let Some(known) = entries.get(name) {
         return splice(text, known.span.range(), value);
     }
     let (Some(first), Some(last)) = (entries.entries().first(), entries.entries().last()) else {
-        return Err(BY_HAND.to_owned());
+        return Err(EditError::ByHand);
     };
     if text[mapping.span.start as usize..].starts_with('{') {
         let at = last.value.span.end as usize;
@@ -317,8 +357,9 @@ fn set_member(text: &str, mapping: &Node, name: &str, value: &str) -> Result<Str
     splice(text, at..at, &format!("\n{}{name}: {value}", " ".repeat(column)))
 }
 
-fn splice(text: &str, range: std::ops::Range<usize>, with: &str) -> Result<String, String> {
-    let (before, after) = (text.get(..range.start).ok_or(BY_HAND)?, text.get(range.end..).ok_or(BY_HAND)?);
+fn splice(text: &str, range: std::ops::Range<usize>, with: &str) -> Result<String, EditError> {
+    let (before, after) =
+        (text.get(..range.start).ok_or(EditError::ByHand)?, text.get(range.end..).ok_or(EditError::ByHand)?);
     Ok([before, with, after].concat())
 }
 
@@ -458,16 +499,20 @@ consumers:
 
     #[test]
     fn who_is_not_there_is_not_changed() {
-        for (change, words) in [
-            (Change::RemoveConsumer("eve"), "no consumer `eve`"),
-            (Change::AddCredential("eve", "{}"), "no consumer `eve`"),
-            (Change::RemoveCredential("ann", "a9"), "no credential `a9`"),
-            (Change::SetMember("ben", "a1", "expires", "x"), "no credential `a1`"),
+        let no_credential = |username: &str, id: &str| {
+            let (username, id) = (username.to_owned(), id.to_owned());
+            EditError::NoCredential { username, id }
+        };
+        for (change, why) in [
+            (Change::RemoveConsumer("eve"), EditError::NoConsumer("eve".to_owned())),
+            (Change::AddCredential("eve", "{}"), EditError::NoConsumer("eve".to_owned())),
+            (Change::RemoveCredential("ann", "a9"), no_credential("ann", "a9")),
+            (Change::SetMember("ben", "a1", "expires", "x"), no_credential("ben", "a1")),
         ] {
-            let problem = apply(BLOCK, &change).expect_err("not there");
-            assert!(problem.contains(words), "{problem}");
+            assert_eq!(apply(BLOCK, &change), Err(why));
         }
-        assert!(apply("groups: {}", &Change::AddConsumer("{username: a}")).is_err());
-        assert!(apply("consumers: {", &Change::AddConsumer("{username: a}")).is_err());
+        let add = Change::AddConsumer("{username: a}");
+        assert_eq!(apply("groups: {}", &add), Err(EditError::NoList));
+        assert!(matches!(apply("consumers: {", &add), Err(EditError::Unreadable { line: 1, .. })));
     }
 }

@@ -6,6 +6,7 @@
 use aws_lc_rs::rand;
 
 use gateway_base::digest::Digest;
+use gateway_base::random::NoRandom;
 
 const PREFIX: &str = "gwk_";
 const RANDOM: usize = 32;
@@ -15,12 +16,12 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 /// A new key: 190 bits of randomness.
 ///
 /// # Errors
-/// A sentence, where the system has no random numbers.
-pub fn create() -> Result<String, String> {
+/// The system gives no random numbers.
+pub fn create() -> Result<String, NoRandom> {
     let mut key = String::from(PREFIX);
     while key.len() < PREFIX.len() + RANDOM {
         let mut bytes = [0; 64];
-        rand::fill(&mut bytes).map_err(|_| "the system gives no random numbers")?;
+        rand::fill(&mut bytes).map_err(|_| NoRandom)?;
         // Of 256 values, 248 spread evenly over 62 characters.
         let letters =
             bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(ALPHABET[usize::from(*byte % 62)]));

@@ -1,5 +1,7 @@
 //! What clients and users may be called, and where clients may be sent to.
 
+use gateway_terms::authority::{Authority, AuthorityError};
+
 /// Why a client is not registered (RFC 7591 §3.2.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRegistration {
@@ -48,20 +50,15 @@ pub fn check_redirect_uri(uri: &str) -> Result<(), &'static str> {
     if authority.is_some_and(|authority| authority.contains('@')) {
         return Err("what stands before `@` is taken for the host");
     }
-    let parts = authority.map(|authority| match authority.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').unwrap_or_default(),
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-    });
-    let is_port = |port: &str| {
-        port.is_empty() || port.strip_prefix(':').is_some_and(|digits| digits.parse::<u16>().is_ok_and(|it| it > 0))
-    };
-    if matches!(scheme, "http" | "https") && parts.is_some_and(|(_, port)| !is_port(port)) {
+    let address = authority.map(Authority::parse);
+    if matches!(scheme, "http" | "https")
+        && matches!(address, Some(Err(AuthorityError::Port | AuthorityError::Between)))
+    {
         return Err("what follows the host is no port");
     }
-    let host = parts.map(|(host, _)| host);
-    match (scheme, host) {
-        ("https", Some(host)) if !host.is_empty() => Ok(()),
-        ("http", Some("127.0.0.1" | "::1" | "localhost")) => Ok(()),
+    match (scheme, address) {
+        ("https", Some(Ok(_))) => Ok(()),
+        ("http", Some(Ok(address))) if matches!(address.host, "127.0.0.1" | "[::1]" | "localhost") => Ok(()),
         ("http", _) => Err("plain HTTP; https or loopback"),
         ("https", _) => Err("no host"),
         // Others, such as `javascript` and `data`, run what they hold.
@@ -84,7 +81,7 @@ pub fn check_username(name: &str) -> Result<(), &'static str> {
     }
     // What looks like an address would be taken for another user's.
     if name.contains('@') || name.trim() != name || name.chars().any(is_unseen) {
-        return Err("`username` has no `@`, no blanks at its ends and no characters that nobody sees");
+        return Err("`username` has no `@`, no blanks at its ends and no invisible characters");
     }
     Ok(())
 }
@@ -136,6 +133,8 @@ mod tests {
             "http://localhost:80.evil.example/cb",
             "https://app.example:/cb",
             "https://app.example:99999/cb",
+            "https://app..example/cb",
+            "https://192.0.2.999/cb",
             "https://*.app.example/cb",
             "https://app.example/cb#x",
             "https:///cb",

@@ -11,6 +11,7 @@ use aws_lc_rs::{hmac, rand};
 use tokio::sync::Semaphore;
 
 use gateway_base::digest::Digest;
+use gateway_base::random::NoRandom;
 
 /// What a new password is hashed with: the second recommendation of RFC 9106 §4 is 64 MiB; this is OWASP's smallest,
 /// 19 MiB and two passes, about 20 ms, so that a gateway can check some tens of logins per second.
@@ -37,21 +38,43 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Stands in for the hash of a user who does not exist: no password fits.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGF0IGFsbA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
+/// Why a hash in the deployment cannot be used. The message does not quote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PasswordHashError {
+    /// It is not an argon2id hash in the PHC string format.
+    #[error("`argon2id` needs a hash such as $argon2id$v=19$m=19456,t=2,p=1$salt$hash")]
+    Form,
+    /// To check it would take too much memory or time.
+    #[error("the argon2id hash costs too much to check; m={MAX_MEMORY_KIB}, t={MAX_PASSES}, p={MAX_LANES} at most")]
+    Cost,
+}
+
+/// Why a new password cannot be hashed.
+#[derive(Debug, thiserror::Error)]
+pub enum HashPasswordError {
+    /// There is no salt.
+    #[error(transparent)]
+    NoRandom(#[from] NoRandom),
+    /// The cost of the hash is not one that argon2 takes.
+    #[error("the password cannot be hashed: {0}")]
+    Parameters(#[source] argon2::Error),
+    /// It cannot be computed, as without memory.
+    #[error("the password cannot be hashed: {0}")]
+    Hash(#[source] argon2::password_hash::Error),
+}
+
 /// Checks that `hash` is an argon2id hash in the PHC string format whose cost is bearable.
 ///
 /// # Errors
 /// What is wrong with it, without quoting it.
-pub(crate) fn check(hash: &str) -> Result<(), String> {
-    const FORM: &str = "`argon2id` needs a hash such as $argon2id$v=19$m=19456,t=2,p=1$salt$hash";
-    let parsed = PasswordHash::new(hash).map_err(|_| FORM)?;
-    let params = Params::try_from(&parsed).map_err(|_| FORM)?;
+pub(crate) fn check(hash: &str) -> Result<(), PasswordHashError> {
+    let parsed = PasswordHash::new(hash).map_err(|_| PasswordHashError::Form)?;
+    let params = Params::try_from(&parsed).map_err(|_| PasswordHashError::Form)?;
     if parsed.algorithm.as_str() != "argon2id" || parsed.salt.is_none() || parsed.hash.is_none() {
-        return Err(FORM.to_owned());
+        return Err(PasswordHashError::Form);
     }
     if params.m_cost() > MAX_MEMORY_KIB || params.t_cost() > MAX_PASSES || params.p_cost() > MAX_LANES {
-        return Err(format!(
-            "the argon2id hash costs too much to check; m={MAX_MEMORY_KIB}, t={MAX_PASSES}, p={MAX_LANES} at most"
-        ));
+        return Err(PasswordHashError::Cost);
     }
     Ok(())
 }
@@ -65,14 +88,14 @@ pub(crate) fn cost(hash: &str) -> u64 {
 /// The hash of a new password, in the PHC string format.
 ///
 /// # Errors
-/// A sentence, where the system has no random numbers or no memory.
-pub fn hash(password: &[u8]) -> Result<String, String> {
+/// The system has no random numbers or no memory.
+pub fn hash(password: &[u8]) -> Result<String, HashPasswordError> {
     let mut salt = [0; 16];
-    rand::fill(&mut salt).map_err(|_| "the system gives no random numbers")?;
-    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| error.to_string())?;
+    rand::fill(&mut salt).map_err(|_| NoRandom)?;
+    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(HashPasswordError::Parameters)?;
     let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_with_salt(password, &salt)
-        .map_err(|error| error.to_string())?;
+        .map_err(HashPasswordError::Hash)?;
     Ok(hash.to_string())
 }
 
@@ -252,16 +275,24 @@ mod tests {
     fn hashes_are_checked_for_form_and_cost() {
         assert_eq!(check(&hash(b"secret").expect("hashed")), Ok(()));
         assert_eq!(check(NOBODY), Ok(()));
-        for bad in [
-            "",
-            "secret",
-            "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ",
-            "$argon2i$v=19$m=19456,t=2,p=1$bm9ib2R5IGF0IGFsbA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-            "$argon2id$v=19$m=4194304,t=2,p=1$bm9ib2R5IGF0IGFsbA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-            "$argon2id$v=19$m=19456,t=2000,p=1$bm9ib2R5IGF0IGFsbA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        for (bad, why) in [
+            ("", PasswordHashError::Form),
+            ("secret", PasswordHashError::Form),
+            ("$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ", PasswordHashError::Form),
+            (
+                "$argon2i$v=19$m=19456,t=2,p=1$bm9ib2R5IGF0IGFsbA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+                PasswordHashError::Form,
+            ),
+            (
+                "$argon2id$v=19$m=4194304,t=2,p=1$bm9ib2R5IGF0IGFsbA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+                PasswordHashError::Cost,
+            ),
+            (
+                "$argon2id$v=19$m=19456,t=2000,p=1$bm9ib2R5IGF0IGFsbA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+                PasswordHashError::Cost,
+            ),
         ] {
-            let problem = check(bad).expect_err(bad);
-            assert!(bad.is_empty() || !problem.contains(bad), "{problem}");
+            assert_eq!(check(bad), Err(why), "{bad}");
         }
     }
 
@@ -281,7 +312,7 @@ mod tests {
         let attempt = |password: &[u8]| PASSWORDS.recall(&hashed, password, None).expect_err("another user's password");
         assert!(check(attempt(b"secret")));
         assert!(!check(attempt(b"other")));
-        let nobody = PASSWORDS.recall(&Expected::Nobody, b"secret", None).expect_err("nobody");
+        let nobody = PASSWORDS.recall(&Expected::Nobody, b"secret", None).expect_err("no user");
         assert!(!check(nobody));
     }
 

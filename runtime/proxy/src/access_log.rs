@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_json_whatever_the_client_sends() {
+    fn lines_are_json_for_every_request() {
         let constants = constants("web", Some(("a", "odd \"name\"", "")));
         let line = Line {
             at_micros: 0,

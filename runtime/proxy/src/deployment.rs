@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gateway_route::{Expansion, Router};
+use gateway_route::{Expansion, ExpansionError, Router};
 use ipnet::IpNet;
 
 use crate::admission::{Admission, connections_within};
@@ -13,7 +13,7 @@ use crate::cache::ResponseCache;
 use crate::https::HttpsOnly;
 use crate::metrics::OperationMetrics;
 use crate::rewrite::{PathTemplate, PreparedRewrite};
-use crate::rule_pattern::PreparedMatcher;
+use crate::rule_pattern::{PatternError, PreparedMatcher};
 use crate::settings::Settings;
 use crate::split::SplitChoice;
 use crate::tables::{Api, ErrorBody, Operation, Preflight, Rule, RuleEffect, Share, Upstream};
@@ -336,6 +336,22 @@ impl PreparedOperation {
     }
 }
 
+/// Why a rule cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RuleError {
+    /// An expression cannot be used.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// A `$` in the target means nothing.
+    #[error("`{to}`: {source}")]
+    Target {
+        /// The target in the document.
+        to: &'static str,
+        /// What is wrong with it.
+        source: ExpansionError,
+    },
+}
+
 /// [`Rule`] with its expressions ready to run.
 pub struct PreparedRule {
     /// The name of the API that the rule belongs to.
@@ -357,13 +373,13 @@ impl PreparedRule {
     /// Compiles the expressions of `rule`, which belongs to `api`.
     ///
     /// # Errors
-    /// A sentence about what is wrong with the rule.
+    /// An expression of the rule, or its target, cannot be used.
     pub fn new(
         api: &'static str,
         rule: &'static Rule,
         route: PreparedRoute,
         log_constants: String,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, RuleError> {
         let to = match &rule.effect {
             RuleEffect::Rewrite { to, .. } | RuleEffect::Redirect { to, .. } | RuleEffect::Proxy { to, .. } => to,
             RuleEffect::Respond { .. } => "",
@@ -372,7 +388,7 @@ impl PreparedRule {
             api,
             id: rule.id,
             matcher: rule.matcher.prepare()?,
-            to: Expansion::parse(to).map_err(|error| format!("`{to}`: {error}"))?,
+            to: Expansion::parse(to).map_err(|source| RuleError::Target { to, source })?,
             effect: &rule.effect,
             route,
             log_constants,

@@ -316,8 +316,8 @@ mod tests {
     }
 
     #[test]
-    fn nobody_to_replace() {
-        let error = Inherited::from_predecessor(Path::new("/nonexistent/upgrade.sock")).expect_err("nobody");
+    fn without_a_running_gateway_there_is_nothing_to_replace() {
+        let error = Inherited::from_predecessor(Path::new("/nonexistent/upgrade.sock")).expect_err("no gateway");
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

@@ -101,6 +101,7 @@ mod tests {
         for (bad, expected) in [
             ("http://a", "does not start with https://"),
             ("https:/a", "does not start with https://"),
+            ("http://user:hunter2@a", "no user name and no password"),
             ("https://", "`https://` names no host"),
             ("https:///", "names no host"),
             ("https://:443", "neither a name nor an address"),
@@ -128,7 +129,7 @@ mod tests {
             ("https://192.0.2.999", "not an IPv4 address"),
             ("https://1.2.3", "not an IPv4 address"),
         ] {
-            let problem = parse_origin(bad).expect_err(bad);
+            let problem = parse_origin(bad).expect_err(bad).to_string();
             assert!(problem.contains(expected) && !problem.contains("hunter2"), "{bad}: {problem}");
         }
     }

@@ -5,13 +5,15 @@ use std::fmt;
 use gateway_route::RequestPath;
 use regex_lite::Regex;
 
+use crate::rule_pattern::PatternError;
+
 /// A rewrite that needs an engine; reached through `&'static dyn`, so that it is linked only where a document uses it.
 pub trait Rewriter: fmt::Debug + Sync {
     /// Builds the engine.
     ///
     /// # Errors
-    /// A sentence about what is wrong with the rewrite.
-    fn prepare(&self) -> Result<Box<dyn PreparedRewrite>, String>;
+    /// The expression of the rewrite cannot be used.
+    fn prepare(&self) -> Result<Box<dyn PreparedRewrite>, PatternError>;
 
     /// The base path that the rewrite does not see.
     fn base(&self) -> &'static str;
@@ -35,10 +37,10 @@ pub struct RegexRewrite {
 }
 
 impl Rewriter for RegexRewrite {
-    fn prepare(&self) -> Result<Box<dyn PreparedRewrite>, String> {
+    fn prepare(&self) -> Result<Box<dyn PreparedRewrite>, PatternError> {
         match Regex::new(self.pattern) {
             Ok(regex) => Ok(Box::new(PreparedRegex { regex, to: braced(self.to) })),
-            Err(error) => Err(format!("`{}` is not a regular expression: {error}", self.pattern)),
+            Err(error) => Err(PatternError { pattern: self.pattern, source: Box::new(error) }),
         }
     }
 
@@ -130,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_are_numbers_whatever_follows() {
+    fn group_numbers_end_at_the_first_other_character() {
         let rewrite = RegexRewrite { base: "", pattern: "^/rx/([a-z]+)/([a-z]+)/([a-z]+)$", to: "/$1_$2_$3" };
         let prepared = rewrite.prepare().expect("a good pattern");
         assert_eq!(prepared.rewrite("/rx/a/b/c").as_deref(), Some("/a_b_c"));

@@ -5,14 +5,24 @@ use std::fmt;
 use gateway_route::{Captures, GROUPS};
 use regex_lite::{Regex, RegexBuilder};
 
+/// An expression cannot be used: this expression, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("`{pattern}` is not a regular expression: {source}")]
+pub struct PatternError {
+    /// The expression in the document.
+    pub pattern: &'static str,
+    /// What is wrong with it. Its type is hidden, so that a gateway without expressions links nothing of the engine.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
 /// Which requests a rule is about; reached through `&'static dyn`, so that the engine is linked only where a document
 /// has rules.
 pub trait Matcher: fmt::Debug + fmt::Display + Sync {
     /// Builds the engine.
     ///
     /// # Errors
-    /// A sentence about what is wrong with an expression.
-    fn prepare(&self) -> Result<Box<dyn PreparedMatcher>, String>;
+    /// An expression of the rule cannot be used.
+    fn prepare(&self) -> Result<Box<dyn PreparedMatcher>, PatternError>;
 }
 
 /// A [`Matcher`] that is ready to run.
@@ -49,10 +59,10 @@ impl fmt::Display for RulePattern {
 }
 
 impl Matcher for RulePattern {
-    fn prepare(&self) -> Result<Box<dyn PreparedMatcher>, String> {
-        let build = |pattern: &str, ignores_case| {
+    fn prepare(&self) -> Result<Box<dyn PreparedMatcher>, PatternError> {
+        let build = |pattern: &'static str, ignores_case| {
             let built = RegexBuilder::new(pattern).case_insensitive(ignores_case).size_limit(SIZE_LIMIT).build();
-            built.map_err(|error| format!("`{pattern}` is not a regular expression: {error}"))
+            built.map_err(|error| PatternError { pattern, source: Box::new(error) })
         };
         let host = if self.host.is_empty() { None } else { Some(build(self.host, true)?) };
         Ok(Box::new(PreparedPattern { target: build(self.pattern, self.ignores_case)?, negated: self.negated, host }))

@@ -14,7 +14,8 @@ use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit};
 use gateway_access::upstream_auth::UpstreamAuth;
 use gateway_base::units::ByteSize;
 use gateway_contract::tables::{Contract, NamedSchema};
-use gateway_limits::tables::{Limit, LimitKey, LimitUse};
+use gateway_limits::tables::{Limit, LimitUse};
+pub use gateway_terms::key::{CacheKey, HashKey};
 use gateway_terms::refusal::{ErrorClass, ErrorFormat};
 use gateway_wire::header_edits::HeaderEdits;
 
@@ -280,15 +281,6 @@ pub struct Cache {
     pub stale_if_error: Option<Duration>,
 }
 
-/// A part of a request that tells it from others for the same path.
-#[derive(Debug)]
-pub enum CacheKey {
-    /// All of the query.
-    Query,
-    /// What an endpoint could be chosen by.
-    Part(HashKey),
-}
-
 /// What clients may switch to on a connection (RFC 9110 §7.8).
 #[derive(Debug)]
 pub struct Upgrade {
@@ -473,15 +465,6 @@ pub enum Balance {
     LeastRequest,
     /// The same one for the same parts of a request.
     Hash(&'static [HashKey]),
-}
-
-/// A part of a request that says which endpoint it goes to.
-#[derive(Debug)]
-pub enum HashKey {
-    /// What a limit could count by.
-    Part(LimitKey),
-    /// The value of a cookie.
-    Cookie(&'static str),
 }
 
 /// How the path of the forwarded request is made.

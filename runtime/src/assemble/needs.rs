@@ -140,7 +140,7 @@ pub(crate) fn unreached_upstreams(gateway: &'static Gateway, config: &Config) ->
 pub(crate) fn oauth_settings(config: &Config, secrets: &SecretStore, is_dry: bool) -> ServerSettings {
     let place = |settings| if is_dry { OauthStoreSettings { place: StorePlace::Memory, ..settings } } else { settings };
     ServerSettings {
-        store: config.oauth_store_settings(secrets).map(place).map_err(|problem| problem.to_string()),
+        store: config.oauth_store_settings(secrets).map(place),
         terms: config.oauth.clone(),
         session: config.session.clone(),
         admin_key: config.admin_key.clone(),

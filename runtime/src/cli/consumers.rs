@@ -4,7 +4,7 @@
 //! its hash is kept.
 
 use std::collections::HashSet;
-use std::io::{BufRead as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,22 +16,123 @@ use serde_json::{Map, Value};
 
 use crate::assemble::authorities::authorities;
 use crate::assemble::needs;
+use crate::cli::standard_input::{self, PasswordInputError};
 use crate::config::Config;
 use crate::launch::Launch;
 use gateway_access::jwt::sign;
 use gateway_base::digest::Digest;
 use gateway_base::file_state::FileState;
 use gateway_base::problem::Problem;
+use gateway_base::random::NoRandom;
 use gateway_base::say;
 use gateway_base::secret::SecretStore;
 use gateway_base::timestamp;
 use gateway_limits::counters::Limits;
 use gateway_limits::store::Stores;
-use gateway_parties::edit::{Change, Listed, apply, list};
+use gateway_parties::consumers::NotHeld;
+use gateway_parties::edit::{Change, EditError, Listed, apply, list};
+use gateway_parties::key_format;
+use gateway_parties::password::{self, HashPasswordError};
 use gateway_parties::source::Source;
 use gateway_parties::store::ConsumerStore;
-use gateway_parties::{key_format, password};
 use gateway_proxy::tables::Gateway;
+
+/// Why nothing was done with consumers, keys or tokens.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConsumerCommandError {
+    /// The settings, or the new `consumers.yaml`, cannot be used.
+    #[error("{}", lines(.0))]
+    Problems(Vec<Problem>),
+    /// The gateway does not read the file as it is.
+    #[error("{}\nthe gateway does not read this file; mend it first", lines(.0))]
+    BrokenFile(Vec<Problem>),
+    /// There is no file of consumers.
+    #[error("the settings name no file of consumers; write `consumers: {{file: consumers.yaml}}`")]
+    NoFile,
+    /// The file cannot be read.
+    #[error("{} cannot be read: {source}", file.display())]
+    Unreadable {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file cannot be replaced.
+    #[error("{}: {source}", file.display())]
+    Unwritable {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file's text cannot be changed.
+    #[error("{}: {source}", file.display())]
+    Edit {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: EditError,
+    },
+    /// The file has changed since it was read.
+    #[error("{}: another program has changed it; try again", .0.display())]
+    Changed(PathBuf),
+    /// The name is used already.
+    #[error("there is a consumer called `{0}` already")]
+    ConsumerExists(String),
+    /// The consumer has a credential with this id.
+    #[error("`{username}` has a credential called `{id}` already")]
+    CredentialExists {
+        /// The consumer.
+        username: String,
+        /// The credential.
+        id: String,
+    },
+    /// The consumer has no credential with this id.
+    #[error("`{username}` has no credential `{id}`")]
+    NoCredential {
+        /// The consumer.
+        username: String,
+        /// What was looked for.
+        id: String,
+    },
+    /// Only keys can be rolled.
+    #[error("`{id}` is a credential of type {kind}, not a key")]
+    NotKey {
+        /// The credential.
+        id: String,
+        /// Its type.
+        kind: String,
+    },
+    /// A key that has ended cannot be rolled.
+    #[error("the key `{0}` has ended already; create a new one with `gateway keys create`")]
+    KeyEnded(String),
+    /// An operation needs the consumer that would be removed.
+    #[error("an operation needs the consumer `{0}`; the file stays as it is")]
+    Needed(&'static str),
+    /// There is no password.
+    #[error(transparent)]
+    Input(#[from] PasswordInputError),
+    /// The password cannot be hashed.
+    #[error(transparent)]
+    Hash(#[from] HashPasswordError),
+    /// There are no random numbers for a key.
+    #[error(transparent)]
+    NoRandom(#[from] NoRandom),
+    /// No scheme takes tokens of consumers.
+    #[error("no API of this binary takes tokens of consumers")]
+    NoTokens,
+    /// No credential for tokens has this `key`.
+    #[error("no credential of type jwt has the key `{key}` ({})", why.why())]
+    NoTokenKey {
+        /// What was looked for.
+        key: String,
+        /// Whether there was one.
+        why: NotHeld,
+    },
+    /// Tokens are not signed for the credential.
+    #[error("the credential `{0}` has no `signing`; write `signing: {{ttl: 30s}}`")]
+    NoSigning(String),
+}
 
 /// What is done with consumers.
 #[derive(Debug, Subcommand)]
@@ -144,14 +245,14 @@ impl Consumers {
     /// Does it, and gives what is to be printed.
     ///
     /// # Errors
-    /// Sentences.
-    pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, String> {
+    /// The settings or the file cannot be used, or something is in the way; then nothing was changed.
+    pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, ConsumerCommandError> {
         let file = File::of(launch, gateway)?;
         match self {
             Self::List => file.table(),
             Self::Add { username, group, roles, custom_id } => {
                 if file.listed()?.iter().any(|known| known.username == username) {
-                    return Err(format!("there is a consumer called `{username}` already"));
+                    return Err(ConsumerCommandError::ConsumerExists(username));
                 }
                 let mut item = format!("{{username: {}", quoted(&username));
                 if let Some(group) = group {
@@ -169,13 +270,7 @@ impl Consumers {
             }
             Self::Remove { username } => file.change(&[Change::RemoveConsumer(&username)]).map(|()| String::new()),
             Self::Password { username, user, id } => {
-                let mut line = String::new();
-                std::io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
-                let secret = line.trim_end_matches(['\n', '\r']);
-                if secret.is_empty() {
-                    return Err("the first line of standard input is empty".to_owned());
-                }
-                let hash = password::hash(secret.as_bytes())?;
+                let hash = password::hash(standard_input::password()?.as_bytes())?;
                 let user = quoted(user.as_deref().unwrap_or(&username));
                 file.no_credential(&username, &id)?;
                 let item = format!(
@@ -191,22 +286,20 @@ impl Consumers {
 
 impl Keys {
     /// As [`Consumers::run`].
-    pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, String> {
+    pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, ConsumerCommandError> {
         let file = File::of(launch, gateway)?;
         match self {
             Self::Create { username, key } => file.create_key(&username, key, &[]),
             Self::Roll { username, old, overlap, key } => {
                 let Some((kind, expires)) = file.credential(&username, &old)? else {
-                    return Err(format!("`{username}` has no credential `{old}`"));
+                    return Err(ConsumerCommandError::NoCredential { username, id: old });
                 };
                 if kind != "key" {
-                    return Err(format!("`{old}` is a credential of type {kind}, not a key"));
+                    return Err(ConsumerCommandError::NotKey { id: old, kind });
                 }
                 let end = expires.as_deref().and_then(timestamp::parse).unwrap_or(u64::MAX);
                 if end <= timestamp::now() {
-                    return Err(format!(
-                        "the key `{old}` has ended already; create a new one with `gateway keys create`"
-                    ));
+                    return Err(ConsumerCommandError::KeyEnded(old));
                 }
                 // Rolling never prolongs a key.
                 let end = quoted(&timestamp::format(end.min(timestamp::now() + overlap.as_secs())));
@@ -221,12 +314,12 @@ impl Keys {
 
 impl Token {
     /// As [`Consumers::run`].
-    pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, String> {
+    pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, ConsumerCommandError> {
         let Self::Sign { key, claims, key_claim } = self;
         let Some(token_keys) = needs::token_keys(gateway) else {
-            return Err("no API of this binary takes tokens of consumers".to_owned());
+            return Err(ConsumerCommandError::NoTokens);
         };
-        let (config, secrets) = launch.settings().map_err(|problems| lines(&problems))?;
+        let (config, secrets) = launch.settings().map_err(ConsumerCommandError::Problems)?;
         let file = named(&config, &secrets.folder)?;
         let literals = config.insecure_literals;
         let limits = Arc::new(Limits::new(gateway.limits(), 0, Stores::pretended()));
@@ -239,14 +332,14 @@ impl Token {
             limits,
             authorities: authorities(gateway),
         };
-        let (store, _) = ConsumerStore::open(source).map_err(|problems| lines(&problems))?;
+        let (store, _) = ConsumerStore::open(source).map_err(ConsumerCommandError::Problems)?;
         let consumers = store.current();
         let credential = consumers
             .with_token_key(&key, timestamp::now())
-            .map_err(|no| format!("no credential of type jwt has the key `{key}` ({})", no.why()))?;
+            .map_err(|why| ConsumerCommandError::NoTokenKey { key: key.clone(), why })?;
         let claims: Map<String, Value> = claims.into_iter().collect();
         let token = sign::sign(credential, &key_claim, &key, claims, timestamp::now())
-            .ok_or_else(|| format!("the credential `{key}` has no `signing`; write `signing: {{ttl: 30s}}`"))?;
+            .ok_or(ConsumerCommandError::NoSigning(key))?;
         Ok(token + "\n")
     }
 }
@@ -266,8 +359,8 @@ struct File {
 }
 
 impl File {
-    fn of(launch: &Launch, gateway: &'static Gateway) -> Result<Self, String> {
-        let (config, secrets) = launch.settings().map_err(|problems| lines(&problems))?;
+    fn of(launch: &Launch, gateway: &'static Gateway) -> Result<Self, ConsumerCommandError> {
+        let (config, secrets) = launch.settings().map_err(ConsumerCommandError::Problems)?;
         let path = named(&config, &secrets.folder)?;
         // The command may lack the consumers' secrets.
         let secrets = SecretStore { pretends: true, ..secrets };
@@ -283,20 +376,20 @@ impl File {
         &self.source.file
     }
 
-    fn at(&self, problem: impl std::fmt::Display) -> String {
-        format!("{}: {problem}", self.path().display())
+    fn edit_error(&self, source: EditError) -> ConsumerCommandError {
+        ConsumerCommandError::Edit { file: self.path().to_owned(), source }
     }
 
-    fn read(&self) -> Result<String, String> {
+    fn read(&self) -> Result<String, ConsumerCommandError> {
         std::fs::read_to_string(self.path())
-            .map_err(|error| format!("{} cannot be read: {error}", self.path().display()))
+            .map_err(|source| ConsumerCommandError::Unreadable { file: self.path().to_owned(), source })
     }
 
-    fn listed(&self) -> Result<Vec<Listed>, String> {
-        list(&self.read()?).map_err(|problem| self.at(problem))
+    fn listed(&self) -> Result<Vec<Listed>, ConsumerCommandError> {
+        list(&self.read()?).map_err(|source| self.edit_error(source))
     }
 
-    fn table(&self) -> Result<String, String> {
+    fn table(&self) -> Result<String, ConsumerCommandError> {
         let mut out = String::new();
         for consumer in self.listed()? {
             out += &consumer.username;
@@ -318,22 +411,25 @@ impl File {
         Ok(out)
     }
 
-    fn no_credential(&self, username: &str, id: &str) -> Result<(), String> {
+    fn no_credential(&self, username: &str, id: &str) -> Result<(), ConsumerCommandError> {
         match self.credential(username, id)? {
-            Some(_) => Err(format!("`{username}` has a credential called `{id}` already")),
+            Some(_) => {
+                let (username, id) = (username.to_owned(), id.to_owned());
+                Err(ConsumerCommandError::CredentialExists { username, id })
+            }
             None => Ok(()),
         }
     }
 
     /// Type and end of a credential.
-    fn credential(&self, username: &str, id: &str) -> Result<Option<(String, Option<String>)>, String> {
+    fn credential(&self, username: &str, id: &str) -> Result<Option<(String, Option<String>)>, ConsumerCommandError> {
         let listed = self.listed()?.into_iter().find(|consumer| consumer.username == username);
         let credentials = listed.map(|consumer| consumer.credentials).unwrap_or_default();
         let found = credentials.into_iter().find(|(_, known, _)| known.as_deref() == Some(id));
         Ok(found.map(|(kind, _, expires)| (kind, expires)))
     }
 
-    fn create_key(&self, username: &str, key: NewKey, changes: &[Change<'_>]) -> Result<String, String> {
+    fn create_key(&self, username: &str, key: NewKey, changes: &[Change<'_>]) -> Result<String, ConsumerCommandError> {
         let secret = key_format::create()?;
         let digest = Digest::of(secret.as_bytes()).to_hex();
         let id =
@@ -350,26 +446,24 @@ impl File {
 
     /// Makes all changes, or none: the new file takes the place of the old one whole, and only if the gateway would read
     /// it.
-    fn change(&self, changes: &[Change<'_>]) -> Result<(), String> {
-        let system = |error: std::io::Error| self.at(error);
+    fn change(&self, changes: &[Change<'_>]) -> Result<(), ConsumerCommandError> {
+        let system = |source| ConsumerCommandError::Unwritable { file: self.path().to_owned(), source };
         // A link stays a link.
         let path = std::fs::canonicalize(self.path()).map_err(system)?;
-        let folder = path.parent().ok_or_else(|| self.at("is in no folder"))?;
+        let folder = path.parent().unwrap_or(Path::new("/"));
         // One command at a time; the lock goes with the process.
         let lock = std::fs::File::open(folder).map_err(system)?;
         lock.lock().map_err(system)?;
         let state = FileState::of(&path);
         let before = self.read()?;
-        let missing_before = self
-            .check(&before)
-            .map_err(|problems| format!("{problems}\nthe gateway does not read this file; mend it first"))?;
+        let missing_before = self.source.check(&before).map_err(ConsumerCommandError::BrokenFile)?;
         let mut text = before;
         for change in changes {
-            text = apply(&text, change).map_err(|problem| self.at(problem))?;
+            text = apply(&text, change).map_err(|source| self.edit_error(source))?;
         }
-        let missing = self.check(&text)?;
+        let missing = self.source.check(&text).map_err(ConsumerCommandError::Problems)?;
         if let Some(name) = missing.iter().find(|name| !missing_before.contains(name)) {
-            return Err(format!("an operation needs the consumer `{name}`; the file stays as it is"));
+            return Err(ConsumerCommandError::Needed(name));
         }
         for name in missing {
             say!(
@@ -379,7 +473,7 @@ impl File {
         let beside = path.with_extension(format!("yaml.{}", std::process::id()));
         let replaced = write_like(&path, &beside, &text).map_err(system).and_then(|()| {
             if FileState::of(&path) != state {
-                return Err(self.at("somebody else has changed it; try again"));
+                return Err(ConsumerCommandError::Changed(self.path().to_owned()));
             }
             std::fs::rename(&beside, &path).map_err(system)
         });
@@ -387,11 +481,6 @@ impl File {
             let _ = std::fs::remove_file(&beside);
         }
         replaced
-    }
-
-    /// Whether the gateway would read this; returns the consumers that are missing.
-    fn check(&self, text: &str) -> Result<Vec<&'static str>, String> {
-        self.source.check(text).map_err(|problems| lines(&problems))
     }
 }
 
@@ -409,8 +498,7 @@ fn write_like(original: &Path, new: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// The file that the settings name.
-fn named(config: &Config, folder: &Path) -> Result<PathBuf, String> {
+fn named(config: &Config, folder: &Path) -> Result<PathBuf, ConsumerCommandError> {
     let file = config.consumers.as_deref();
-    file.map(|file| folder.join(file))
-        .ok_or_else(|| "the settings name no file of consumers; write `consumers: {file: consumers.yaml}`".to_owned())
+    file.map(|file| folder.join(file)).ok_or(ConsumerCommandError::NoFile)
 }

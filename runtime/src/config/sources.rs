@@ -146,7 +146,7 @@ fn read_proxy_protocol(settings: &mut Settings) -> BTreeMap<String, ProxyProtoco
         let is_empty = list.as_ref().is_none_or(|(_, list)| list.as_ref().is_some_and(Vec::is_empty));
         if is_required == Some(true) && is_empty {
             let message = format!(
-                "listener `{name}` takes nobody's word about clients, so that it would close every connection; write \
+                "listener `{name}` trusts no load balancer, so that it would close every connection; write \
                  the addresses of the load balancers beside it: `proxyProtocolFrom: [10.0.0.0/8]`"
             );
             settings.problems.push(Problem::at(&setting.place, message));

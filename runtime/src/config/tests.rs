@@ -83,10 +83,7 @@ fn load_balancers_are_named_where_their_word_counts() {
     assert_eq!(from("proxyProtocol: required, proxyProtocolFrom: [10.0.0.0/8, \"fd00::1\"]"), Some(2));
     assert_eq!(from("proxyProtocol: off, proxyProtocolFrom: [10.0.0.0/8]"), None);
     for (more, expected) in [
-        (
-            "proxyProtocol: required",
-            "2:45: listener `web` takes nobody's word about clients, so that it would close every",
-        ),
+        ("proxyProtocol: required", "2:45: listener `web` trusts no load balancer, so that it would close every"),
         ("proxyProtocol: required, proxyProtocolFrom: []", "write the addresses of the load balancers beside it"),
         ("proxyProtocol: maybe", "2:45: expected `required` or `off`, found `maybe`"),
         ("proxyProtocol: required, proxyProtocolFrom: [x]", "2:75: expected an address or a network such as"),
@@ -116,7 +113,7 @@ fn settings_that_differ_are_found() {
 }
 
 #[test]
-fn every_mistake_is_told_with_its_place() {
+fn every_mistake_is_reported_with_its_place() {
     let yaml = "listeners:\n  a: {bnid: \"127.0.0.1:1\"}\n  b: {bind: nowhere}\n  c: {apis: [x]}\ntimeouts:\n  head: 5 parsecs\ntrustedProxies: [10.0.0.0/99]\naccessLog: maybe\n";
     let problems = read(yaml, &[("GATEWAY__WORKERS", "0")], &["nonsense"]).expect_err("many mistakes");
     let all = problems.join("\n");
@@ -136,7 +133,7 @@ fn every_mistake_is_told_with_its_place() {
 }
 
 #[test]
-fn mistakes_in_upstreams_are_told_with_their_places() {
+fn mistakes_in_upstreams_are_reported_with_their_places() {
     for (upstream, expected) in [
         ("[]", "2:20: expected a list of addresses, at least one of them with a weight"),
         ("[{url: \"http://a\", weight: 0}]", "2:20: expected a list of addresses, at least one"),

@@ -8,7 +8,6 @@ use gateway_yaml::{Node, suggest};
 use gateway_base::problem::{Problem, SettingPlace};
 use gateway_base::setting_values::duration;
 use gateway_base::settings::{Setting, Settings};
-use gateway_limits::tables::LimitKey;
 use gateway_proxy::tables::{
     Balance, Breaker, HashKey, Health, KeepAlive, Outlier, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
 };
@@ -374,22 +373,6 @@ impl Reader<'_> {
 }
 
 fn hash_key(text: &str) -> Option<HashKey> {
-    let named = |name: &str| -> &'static str { name.to_owned().leak() };
-    Some(HashKey::Part(match text.split_once(':') {
-        None => match text {
-            "caller" => LimitKey::Caller,
-            "ip" => LimitKey::Ip,
-            "client" => LimitKey::Client,
-            "consumer" => LimitKey::Consumer,
-            "user" => LimitKey::User,
-            "credential" => LimitKey::Credential,
-            "path" => LimitKey::Path,
-            _ => return None,
-        },
-        Some((_, "")) => return None,
-        Some(("header", name)) => LimitKey::Header(named(name)),
-        Some(("query", name)) => LimitKey::Query(named(name)),
-        Some(("cookie", name)) => return Some(HashKey::Cookie(named(name))),
-        Some(_) => return None,
-    }))
+    let leaked = |text: &&str| -> &'static str { (*text).to_owned().leak() };
+    gateway_terms::key::HashKey::named(text).map(|key| key.map(leaked))
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::signal::unix::Signal;
 
-use crate::assemble::endpoints;
+use crate::assemble::endpoints::{self, EndpointError};
 use crate::assemble::needs::unreached_upstreams;
 use crate::config::upstreams::UpstreamSetting;
 use crate::config::{Config, is_of_upstream};
@@ -111,9 +111,7 @@ impl SettingsWatcher {
                 if way(&endpoints) == way(cluster.described().endpoints) {
                     Ok(endpoints)
                 } else {
-                    Err("its addresses have another path, or speak another version of HTTP; that needs a restart or an \
-                         upgrade"
-                        .to_owned())
+                    Err(EndpointError::OtherRequests)
                 }
             });
             match found {

@@ -8,7 +8,7 @@ pub(crate) mod keys;
 pub(crate) mod names;
 pub mod reload;
 pub(crate) mod reloaded;
-#[cfg_attr(not(feature = "acme"), allow(dead_code, reason = "where an authority is, and what it is told"))]
+#[cfg_attr(not(feature = "acme"), allow(dead_code, reason = "where an authority is, and what it is outcome"))]
 pub mod settings;
 pub(crate) mod shown;
 pub(crate) mod socket;
@@ -113,22 +113,22 @@ impl Tls {
     /// unchanged ones are not checked.
     fn reload(&self) -> Reloaded {
         let before = self.current.load();
-        let mut told = Reloaded::default();
+        let mut outcome = Reloaded::default();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut shown = Vec::with_capacity(before.shown.len());
         for (source, old) in self.settings.certificates.iter().zip(&before.shown) {
-            let next = self.next(source, old, &provider, &mut told);
+            let next = self.next(source, old, &provider, &mut outcome);
             shown.push(next.unwrap_or_else(|| old.clone()));
         }
         let clients = self.settings.client_ca.as_ref().and_then(|ca| {
             let next = clients::verifier(ca, &self.secrets, &provider);
-            let next = next.map_err(|problem| told.refuse(&[problem], &ca.name())).ok()?;
+            let next = next.map_err(|problem| outcome.refuse(&[problem], &ca.name())).ok()?;
             let changed = before.clients.as_ref().is_none_or(|before| before.authorities != next.authorities);
-            told.changed |= changed;
+            outcome.changed |= changed;
             changed.then_some(next)
         });
-        if !told.changed {
-            return told;
+        if !outcome.changed {
+            return outcome;
         }
         let clients = clients.or_else(|| before.clients.clone());
         match Current::of(&self.settings, provider, shown, clients, &self.challenges) {
@@ -143,11 +143,11 @@ impl Tls {
                 self.current.store(Arc::new(next));
             }
             Err(problem) => {
-                told.changed = false;
-                told.refuse(&[problem], "its files");
+                outcome.changed = false;
+                outcome.refuse(&[problem], "its files");
             }
         }
-        told
+        outcome
     }
 
     /// A pair that has changed, and is valid.
@@ -156,13 +156,13 @@ impl Tls {
         source: &CertificateSource,
         old: &ServerCertificate,
         provider: &CryptoProvider,
-        told: &mut Reloaded,
+        outcome: &mut Reloaded,
     ) -> Option<ServerCertificate> {
         if keys::waits_for_files(source, &self.secrets) {
             return None;
         }
         let next = keys::pair(source, &self.secrets, provider)
-            .map_err(|problems| told.refuse(&problems, &source.cert.name()))
+            .map_err(|problems| outcome.refuse(&problems, &source.cert.name()))
             .ok()?;
         // The same certificate has the same key.
         if next.key.cert == old.key.cert {
@@ -170,11 +170,11 @@ impl Tls {
         }
         let validity = Validity::of(source, &next);
         if let Some(complaint) = validity.complaint() {
-            told.refuse(&[Problem::plain(complaint)], &validity.name);
-            told.again_in(validity.starts_in());
+            outcome.refuse(&[Problem::plain(complaint)], &validity.name);
+            outcome.again_in(validity.starts_in());
             return None;
         }
-        told.changed = true;
+        outcome.changed = true;
         Some(next)
     }
 

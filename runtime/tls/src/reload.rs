@@ -17,20 +17,20 @@ pub async fn watch(listeners: Vec<(&'static str, &'static Tls)>) {
         watch: Watch<States>,
         again: Option<Instant>,
         /// What was refused last.
-        told: Vec<String>,
+        reported: Vec<String>,
     }
     let watched = listeners.into_iter().map(|(name, tls)| Watched {
         name,
         tls,
         watch: Watch::new(tls.first_states.clone()),
         again: None,
-        told: Vec::new(),
+        reported: Vec::new(),
     });
     let mut watched: Vec<_> = watched.collect();
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while !watched.is_empty() {
         let asked = tokio::time::timeout(WATCH_INTERVAL, hangup.recv()).await.is_ok();
-        for Watched { name, tls, watch, again, told } in &mut watched {
+        for Watched { name, tls, watch, again, reported } in &mut watched {
             let now = tls.states();
             let same = !watch.differs(&now);
             let is_again = same && again.is_some_and(|at| Instant::now() >= at);
@@ -44,18 +44,18 @@ pub async fn watch(listeners: Vec<(&'static str, &'static Tls)>) {
             let reloaded = reloaded.unwrap_or_else(|_| Reloaded { again: Some(RETRY_INTERVAL), ..Reloaded::default() });
             *again = reloaded.again.map(|wait| Instant::now() + wait.max(WATCH_INTERVAL));
             if asked || reloaded.changed {
-                tell_certificates(name, tls);
+                log_certificates(name, tls);
             }
             // The same refusal is logged once, until the files change or SIGHUP asks.
-            if asked || !same || reloaded.refusals != *told {
+            if asked || !same || reloaded.refusals != *reported {
                 reloaded.refusals.iter().for_each(|line| error!(format_args!("listener {name}"), "{line}"));
             }
-            *told = reloaded.refusals;
+            *reported = reloaded.refusals;
         }
     }
 }
 
-fn tell_certificates(name: &str, tls: &Tls) {
+fn log_certificates(name: &str, tls: &Tls) {
     for shown in &tls.current.load().certificates {
         let until = timestamp::format(shown.not_after);
         info!(format_args!("listener {name}"), "certificate for {} in use, valid until {until}", shown.name);

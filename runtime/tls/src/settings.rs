@@ -283,7 +283,7 @@ impl Halves {
 /// The message for operators when a listener starts without a certificate.
 pub(crate) fn announcement(settings: &AcmeSettings) -> String {
     format!(
-        "a certificate for {} is asked for at {}; until it comes, clients get one that nobody trusts",
+        "a certificate for {} is asked for at {}; until it comes, clients get a self-signed one",
         settings.domains.join(", "),
         settings.directory
     )

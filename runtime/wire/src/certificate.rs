@@ -198,3 +198,81 @@ impl<'a> Reader<'a> {
         if &*day < "1970" { Some(0) } else { gateway_base::timestamp::parse(&time) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An element in DER, with a length of one or two bytes.
+    fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(content.len()).expect("a short element").to_be_bytes();
+        let length = if content.len() < 0x80 { vec![length[1]] } else { [&[0x82][..], &length].concat() };
+        [&[tag][..], &length, content].concat()
+    }
+
+    fn sequence(elements: &[&[u8]]) -> Vec<u8> {
+        element(SEQUENCE, &elements.concat())
+    }
+
+    fn attribute(id: &[u8], value: &[u8]) -> Vec<u8> {
+        element(SET, &sequence(&[&element(OBJECT_IDENTIFIER, id), &element(0x0c, value)]))
+    }
+
+    fn certificate() -> Vec<u8> {
+        let times = sequence(&[&element(UTC_TIME, b"700101000001Z"), &element(GENERALIZED_TIME, b"20500101000000Z")]);
+        let subject = sequence(&[
+            &attribute(&[0x55, 4, 10], b"Ex, Inc"),
+            &attribute(&[0x55, 4, 3], "a\u{e9}".as_bytes()),
+            &attribute(&[0x55, 4, 99], b"#x "),
+        ]);
+        let names = sequence(&[
+            &element(DNS_NAME, b"A.Example"),
+            &element(IP_ADDRESS, &[192, 0, 2, 1]),
+            &element(IP_ADDRESS, &[1, 2, 3]),
+            &element(0x86, b"spiffe://x/Y"),
+            &element(0x88, b"unknown"),
+        ]);
+        let critical = element(BOOLEAN, &[0xff]);
+        let alternative =
+            sequence(&[&element(OBJECT_IDENTIFIER, SUBJECT_ALT_NAME), &critical, &element(OCTET_STRING, &names)]);
+        let other = sequence(&[&element(OBJECT_IDENTIFIER, &[0x55, 0x1d, 0x0f]), &element(OCTET_STRING, &[3])]);
+        let extensions = element(EXTENSIONS, &sequence(&[&other, &alternative]));
+        let (version, serial) = (element(VERSION, &element(INTEGER, &[2])), element(INTEGER, &[1]));
+        let any = sequence(&[]);
+        let to_be_signed = sequence(&[&version, &serial, &any, &any, &times, &subject, &any, &extensions]);
+        sequence(&[&to_be_signed, &any, &element(0x03, &[0])])
+    }
+
+    #[test]
+    fn names_and_dates_are_read() {
+        let found = Certificate::parse(&certificate()).expect("a certificate");
+        assert_eq!((found.not_before, found.not_after), (1, 2_524_608_000));
+        assert_eq!(found.subject, r"550463=\#x\ ,CN=a\C3\A9,O=Ex\, Inc");
+        let names = ["DNS:a.example", "IP:192.0.2.1", "URI:spiffe://x/Y"];
+        assert_eq!(found.names.iter().map(|name| &**name).collect::<Vec<_>>(), names);
+        assert_eq!(found.dns_names().collect::<Vec<_>>(), ["a.example"]);
+    }
+
+    #[test]
+    fn a_part_of_a_certificate_is_none() {
+        let whole = certificate();
+        for end in 0..whole.len() {
+            assert_eq!(Certificate::parse(&whole[..end]), None, "{end}");
+        }
+    }
+
+    /// A client chooses every byte: whatever it sends is read or refused, and what goes into headers is visible ASCII.
+    #[test]
+    fn altered_bytes_never_break_the_form_of_a_subject() {
+        let whole = certificate();
+        for at in 0..whole.len() {
+            for byte in 0..=u8::MAX {
+                let mut altered = whole.clone();
+                altered[at] = byte;
+                if let Some(found) = Certificate::parse(&altered) {
+                    assert!(found.subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{at}: {byte:#04x}");
+                }
+            }
+        }
+    }
+}

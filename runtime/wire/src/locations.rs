@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use gateway_terms::authority::Authority;
 use gateway_terms::operation::{CookieDomain, CookiePath, Cookies};
 
 /// What an upstream is called.
@@ -108,11 +109,8 @@ impl Locations {
     }
 
     fn is_endpoint(&self, authority: &str, default_port: u16) -> bool {
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, port.parse().unwrap_or(0)),
-            _ => (authority, default_port),
-        };
-        self.addresses.has(host, port)
+        let address = Authority::parse(authority);
+        address.is_ok_and(|found| self.addresses.has(found.host, found.port.unwrap_or(default_port)))
     }
 
     /// The public path for a path of the upstream; `None` where they are the same.

@@ -159,7 +159,7 @@ fn a_certificate_comes_by_itself_and_is_renewed() {
 }
 
 #[test]
-fn a_failure_that_nobody_reads_of_ends_nothing() {
+fn acme_failures_with_an_unread_standard_error_end_nothing() {
     for reader in support::Reader::ALL {
         let (folder, upstream) = (Folder::new(), Upstream::echo());
         // It accepts, and says nothing until the gateway has no reader any more.
@@ -183,7 +183,7 @@ fn a_failure_that_nobody_reads_of_ends_nothing() {
 }
 
 #[test]
-fn without_an_authority_the_gateway_serves_and_says_so() {
+fn without_an_acme_server_the_gateway_serves_and_reports_it() {
     let (folder, upstream) = (Folder::new(), Upstream::echo());
     let acme = |more: &[&str]| {
         let folder = format!("listeners.test.tls.acme.folder={}", folder.path("acme").display());

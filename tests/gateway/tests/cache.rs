@@ -137,7 +137,7 @@ fn upstreams_and_clients_are_obeyed() {
 }
 
 #[test]
-fn keys_and_vary_tell_requests_apart() {
+fn keys_and_vary_separate_requests() {
     let upstream = counting("Vary: Accept-Language,  X-Mode\r\n");
     let gateway = Gateway::before(&upstream);
     assert!(!is_hit(&gateway.get("/news/pages?page=1&lang=a", "")));
@@ -672,7 +672,7 @@ fn an_error_of_the_clients_ends_no_stand_in() {
 }
 
 #[test]
-fn endless_responses_are_fetched_for_nobody() {
+fn endless_responses_are_not_fetched_in_the_background() {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     static ENDED: AtomicUsize = AtomicUsize::new(0);
     let upstream = Upstream::start(|_, connection| {

@@ -188,7 +188,7 @@ fn hang_up(gateway: &Gateway) {
 }
 
 #[test]
-fn mistakes_are_told_with_their_place_and_without_secrets() {
+fn mistakes_are_reported_with_their_place_and_without_secrets() {
     let file = std::env::temp_dir().join(format!("gateway-consumers-mistakes-{}.yaml", std::process::id()));
     let cases = [
         ("consumers: [{username: guest}, {usrname: a}]", "1:"),

@@ -258,7 +258,7 @@ fn pages_of_other_origins_are_refused_where_the_document_says_so() {
 }
 
 #[test]
-fn browsers_are_told_what_they_may_do() {
+fn security_headers_are_those_of_the_document() {
     let upstream = opinionated();
     let gateway = Gateway::before(&upstream);
     let policy = |answer: &Response| {

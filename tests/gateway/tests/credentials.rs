@@ -143,7 +143,7 @@ fn half_a_credential_is_not_none() {
 
 /// A client with the right password gets through while others guess, and other routes do not slow down.
 #[test]
-fn guessed_passwords_starve_nobody() {
+fn guessed_passwords_do_not_delay_other_requests() {
     let fixture = Fixture::new("guesses");
     assert_eq!(fixture.login("ann@example.com", "correct horse").status, 200);
     let (guesses, stop) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -377,7 +377,7 @@ fn commands_leave_the_file_as_it_is() {
 
 /// Each mistake is reported with its place and its code, and no secret is repeated.
 #[test]
-fn mistakes_in_the_file_are_told() {
+fn mistakes_in_the_file_are_reported() {
     let file = std::env::temp_dir().join(format!("gateway-credentials-mistakes-{}.yaml", std::process::id()));
     let pem = file.with_extension("pem");
     std::fs::write(&pem, "-----BEGIN PUBLIC KEY-----\nbm90IGEga2V5\n-----END PUBLIC KEY-----\n").expect("written");
@@ -415,7 +415,7 @@ fn mistakes_in_the_file_are_told() {
         ),
         (
             "{type: jwt, key: k, algorithm: RS256, publicKey: {file: PEM}}",
-            "missing valid public key: not a PEM key for RS256 [GW603]",
+            "the public key is not a PEM key for RS256 [GW603]",
         ),
         (
             "{type: jwt, key: k, algorithm: RS256, secret: {env: TEST_TOKEN_SECRET}}",

@@ -184,7 +184,7 @@ fn an_upstream_that_comes_takes_over_from_the_mock() {
 }
 
 #[test]
-fn the_page_tries_operations_for_nobody_else() {
+fn only_the_page_can_try_operations() {
     let session = Session::start(&NOTES.replace("UPSTREAM", "127.0.0.1:9"), &["--mock", "--open"]);
     session.hears("All operations to try: http://127.0.0.1:");
     let messages = session.gateway.messages();

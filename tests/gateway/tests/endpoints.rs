@@ -93,7 +93,7 @@ fn one_that_only_fails_is_ejected() {
 }
 
 #[test]
-fn one_that_says_that_it_is_not_well_gets_nothing() {
+fn an_endpoint_that_reports_itself_unhealthy_gets_no_request() {
     let well = |status: u16| {
         Upstream::start(move |head, connection| {
             support::read_body(head, connection);
@@ -276,7 +276,7 @@ fn where_all_refuse_the_answer_names_none() {
 }
 
 #[test]
-fn what_a_deployment_says_wrongly_is_reported() {
+fn mistakes_in_settings_of_upstreams_are_reported() {
     for (setting, words) in [
         ("upstreams.notes.default={url: \"http://a\", endpoints: [\"http://b\"]}", "not both"),
         (

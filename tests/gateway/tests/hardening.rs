@@ -144,7 +144,7 @@ fn large_uploads_take_no_memory() {
 }
 
 #[test]
-fn too_many_clients_are_told_so() {
+fn clients_over_the_limit_are_refused() {
     let gateway = Gateway::start(&["limits.connections=20"], Upstream::echo().address);
     let held = crowd(&gateway, 20, "");
     eventually("all places", || has_connections(&gateway, 20));

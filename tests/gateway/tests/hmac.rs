@@ -141,7 +141,7 @@ fn the_recipe_of_the_guide() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_and_only_the_log_says_why() {
+fn signatures_that_do_not_fit_are_refused_with_the_reason_in_the_log() {
     let fixture = Fixture::new("refused");
     let target = "/deliveries/parcels/7";
     let line = format!("GET {target}");

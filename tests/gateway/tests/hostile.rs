@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Map, Value, json};
 
 #[test]
-fn whatever_is_accepted_compiles() {
+fn accepted_documents_compile() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
     let _ = fs::remove_dir_all(&folder);
     let (alone, specs, out) = (folder.join("alone"), folder.join("specs"), folder.join("out"));

@@ -527,7 +527,7 @@ fn streams_take_places_like_connections() {
 }
 
 #[test]
-fn a_client_that_does_not_say_goodbye_delays_nobody() {
+fn a_client_that_sends_no_goaway_does_not_delay_the_end() {
     // Whatever else could end the connection takes an hour.
     let settings = ["timeouts.shutdown=1h", "timeouts.keepAlive=1h", "timeouts.head=1h"];
     let mut gateway = Gateway::start(&settings, Upstream::echo().address);
@@ -562,7 +562,7 @@ fn what_is_malformed_ends_its_stream() {
 }
 
 #[test]
-fn a_scheme_that_is_not_spoken_here_resets_its_stream() {
+fn an_unknown_scheme_resets_its_stream() {
     let gateway = Gateway::before(&Upstream::echo());
     let literal = |text: &str| [&[u8::try_from(text.len()).expect("short")], text.as_bytes()].concat();
     for scheme in ["", "ftp", "file", "httpx", "javascript"] {
@@ -887,7 +887,7 @@ fn an_upstream_that_leaves_is_asked_again() {
 }
 
 #[test]
-fn browsers_are_told_the_same_as_over_http1() {
+fn cors_is_the_same_as_over_http1() {
     let gateway = Gateway::before(&Upstream::echo());
     run(async {
         let mut client = connect(&gateway).await;

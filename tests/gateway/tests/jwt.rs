@@ -76,7 +76,7 @@ fn documents_choose_their_error_bodies() {
 }
 
 #[test]
-fn credentials_that_are_not_forwarded_are_gone_wherever_they_stood() {
+fn credentials_that_are_not_forwarded_are_removed_from_every_location() {
     let gateway = Gateway::before(&Upstream::echo());
     let token = token(json!({"exp": LATER}));
     for (target, headers) in [

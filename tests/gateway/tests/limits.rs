@@ -19,7 +19,7 @@ fn quota(answer: &support::Response) -> (u64, u64, u64) {
 }
 
 #[test]
-fn a_bucket_is_emptied_and_says_so() {
+fn buckets_run_empty_and_headers_count_down() {
     let upstream = Upstream::echo();
     let gateway = Gateway::before(&upstream);
     for remaining in (0..5).rev() {
@@ -181,7 +181,7 @@ consumers:
 }
 
 #[test]
-fn addresses_are_told_by_trusted_proxies_only() {
+fn addresses_are_taken_from_trusted_proxies_only() {
     let gateway = Gateway::start(&["trustedProxies=[127.0.0.1]"], Upstream::echo().address);
     let from = |address: &str| gateway.get("/tickets/events", &format!("X-Forwarded-For: {address}\r\n"));
     assert!((0..5).all(|_| from("203.0.113.1").status == 200));
@@ -195,7 +195,7 @@ fn addresses_are_told_by_trusted_proxies_only() {
 
 /// A client that leaves while it waits gives its connection back, and is not forwarded.
 #[test]
-fn whoever_leaves_the_queue_is_gone() {
+fn a_client_that_leaves_the_queue_is_not_forwarded() {
     let (folder, upstream) = (support::Folder::new(), Upstream::echo());
     // The second would wait for a minute.
     let consumers = "

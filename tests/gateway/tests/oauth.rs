@@ -45,7 +45,7 @@ impl Drop for Lock {
 
 /// The store and the pages write to the log, which has no reader.
 #[test]
-fn tokens_are_issued_although_nobody_reads_of_it() {
+fn tokens_are_issued_with_an_unread_standard_error() {
     for reader in support::Reader::ALL {
         let tutorial = Tutorial::before(reader, &["stores.default.kind=sqlite", "stores.default.file={folder}/o.db"]);
         let token = |tutorial: &Tutorial| tutorial.token(&[("grant_type", "client_credentials")]);
@@ -231,7 +231,7 @@ fn blanks_around_a_user_name_are_not_part_of_it() {
 }
 
 #[test]
-fn nobody_is_sent_to_an_address_that_is_not_registered() {
+fn there_is_no_redirect_to_an_unregistered_uri() {
     let tutorial = Tutorial::start();
     let mut browser = tutorial.browser();
     browser.log_in("/login", "bob", PASSWORD);
@@ -277,7 +277,7 @@ fn nobody_is_sent_to_an_address_that_is_not_registered() {
 }
 
 #[test]
-fn what_is_wrong_with_a_request_is_told_at_the_redirect_uri() {
+fn errors_of_requests_go_to_the_redirect_uri() {
     let tutorial = Tutorial::start();
     let mut browser = tutorial.browser();
     let good = request("notes", "");
@@ -706,7 +706,7 @@ fn a_token_in_a_link_or_a_form_stops_at_the_gateway() {
 }
 
 #[test]
-fn whoever_is_taken_out_of_the_file_has_nothing_any_more() {
+fn removing_a_party_from_the_file_revokes_its_grants() {
     let tutorial = Tutorial::start();
     let of_client =
         text(&tutorial.token(&[("grant_type", "client_credentials"), ("scope", "notes")]).json(), "access_token");
@@ -779,7 +779,7 @@ fn edit(tutorial: &Tutorial, change: impl FnOnce(&str) -> String) {
 }
 
 #[test]
-fn introspection_tells_clients_that_can_keep_a_secret_what_a_token_is_worth() {
+fn introspection_describes_tokens_to_confidential_clients() {
     let tutorial = Tutorial::start();
     let grant = [("grant_type", "password"), ("username", "bob"), ("password", PASSWORD), ("scope", "notes")];
     let token = tutorial.token(&grant).json();
@@ -979,7 +979,7 @@ fn a_login_gets_a_new_session_and_leads_nowhere_else() {
 }
 
 #[test]
-fn guesses_are_slowed_down_and_tell_nothing() {
+fn guesses_are_slowed_down_and_reveal_nothing() {
     let tutorial = Tutorial::start();
     let wrong = tutorial.browser().log_in("/login", "bob", "wrong");
     let unknown = tutorial.browser().log_in("/login", "nobody", "wrong");

@@ -136,7 +136,7 @@ fn messages_are_lines_of_json_where_the_deployment_wants_them() {
 }
 
 #[test]
-fn sighup_tells_which_changes_need_a_restart() {
+fn sighup_reports_changes_that_need_a_restart() {
     let folder = support::Folder::new();
     let config = folder.write("gateway.yaml", "timeouts: {keepAlive: 60s}\n");
     let mut command = Gateway::command(&[], Upstream::echo().address);
@@ -173,7 +173,7 @@ fn gateway(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
 }
 
 #[test]
-fn everything_that_is_missing_is_told_together() {
+fn missing_settings_are_reported_together() {
     let folder = std::env::temp_dir().join(format!("gateway-settings-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let file = folder.join("gateway.yaml");
@@ -229,7 +229,7 @@ fn a_complete_deployment_checks_out_and_opens_nothing() {
 }
 
 #[test]
-fn an_address_in_use_is_told() {
+fn an_address_in_use_is_reported() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let bind = format!("listeners.web.bind={}", taken.local_addr().expect("bound"));
     let (ok, told) = gateway(

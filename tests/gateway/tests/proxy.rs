@@ -260,7 +260,7 @@ fn the_upstream_learns_who_asked_and_nothing_that_is_not_true() {
 }
 
 #[test]
-fn trusted_proxies_are_believed() {
+fn forwarded_fields_of_trusted_proxies_are_used() {
     let gateway = Gateway::start(&["trustedProxies=[127.0.0.0/8]"], Upstream::echo().address);
     let said = "X-Forwarded-For: 192.0.2.7, 192.0.2.8\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: public.example\r\nX-Request-Id: trace-1\r\nVia: 1.1 edge\r\n";
     let answer = gateway.get("/v1/health", said);

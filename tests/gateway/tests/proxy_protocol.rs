@@ -137,7 +137,7 @@ fn limits_count_by_the_announced_client() {
 }
 
 #[test]
-fn a_listener_does_not_start_that_would_believe_nobody() {
+fn proxy_protocol_needs_trusted_proxies() {
     let mut command = Gateway::command(&["listeners.test.proxyProtocol=required"], Upstream::echo().address);
     let output = command.output().expect("it runs");
     let told = String::from_utf8_lossy(&output.stderr);

@@ -32,7 +32,7 @@ fn simple(folder: &Folder, more: &[&str], upstream: &Upstream) -> (Gateway, Auth
 }
 
 #[test]
-fn curl_speaks_both_versions_and_the_upstream_learns_that_it_was_https() {
+fn curl_uses_both_versions_and_the_upstream_gets_x_forwarded_proto() {
     let (folder, upstream) = (Folder::new(), Upstream::echo());
     let (gateway, _) = simple(&folder, &[], &upstream);
     for version in ["1.2", "1.3"] {
@@ -135,7 +135,7 @@ fn certificates_change_under_load_and_no_request_fails() {
 }
 
 #[test]
-fn a_certificate_that_has_expired_is_in_nobodys_way() {
+fn an_expired_certificate_does_not_disturb_the_others() {
     let (folder, upstream) = (Folder::new(), Upstream::echo());
     let (old, new, clients, others) = (Authority::new(), Authority::new(), Authority::new(), Authority::new());
     let write = |index: usize, pair: &Pair| {
@@ -220,7 +220,7 @@ fn sessions_are_resumed_by_whichever_worker_is_there() {
 }
 
 #[test]
-fn who_speaks_http_to_a_tls_port_is_told_and_who_says_nothing_is_dropped() {
+fn http_on_a_tls_port_is_answered_and_silence_is_closed() {
     let (folder, upstream) = (Folder::new(), Upstream::echo());
     let (gateway, _) = simple(&folder, &["timeouts.head=1s"], &upstream);
     let answer = gateway.raw("GET /v1/health HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
@@ -267,7 +267,7 @@ fn large_bodies_go_both_ways() {
 }
 
 #[test]
-fn only_trusted_proxies_say_what_was_spoken_before_them() {
+fn x_forwarded_proto_is_taken_from_trusted_proxies_only() {
     let upstream = Upstream::echo();
     let seen = |gateway: &Gateway, headers: &str| {
         let answer = gateway.get("/v1/health", headers).json();
@@ -290,7 +290,7 @@ fn only_trusted_proxies_say_what_was_spoken_before_them() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_start() {
+fn mistakes_in_tls_settings_are_reported_at_start() {
     let folder = Folder::new();
     let authority = Authority::new();
     let (one, other) = (authority.server(&["a.test"]), authority.server(&["b.test"]));

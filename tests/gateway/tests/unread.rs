@@ -124,7 +124,7 @@ fn a_full_disk_costs_lines_only() {
 }
 
 #[test]
-fn a_gateway_that_cannot_start_ends_although_nobody_reads_why() {
+fn a_gateway_that_cannot_start_ends_with_an_unread_standard_error() {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     let copy = writer.try_clone().expect("a copy");
     // Full before the gateway has said anything.

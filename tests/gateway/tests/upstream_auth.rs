@@ -202,7 +202,7 @@ fn copies_carry_what_their_own_upstream_asks_for() {
 }
 
 #[test]
-fn everything_that_is_missing_is_told_at_start() {
+fn missing_upstream_credentials_are_reported_at_start() {
     let upstream = Upstream::echo();
     let mut command = Gateway::command(&[], upstream.address);
     command.env_remove("TEST_PARTNER_TOKEN").env("TEST_AWS_KEY_ID", "two words").arg("check");

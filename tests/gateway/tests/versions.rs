@@ -252,7 +252,7 @@ fn a_request_that_is_tried_again_is_copied_once() {
 }
 
 #[test]
-fn copies_to_the_server_that_has_the_request_are_told() {
+fn a_mirror_to_the_server_of_the_request_is_reported() {
     let (stable, shadow) = (Upstream::echo(), Upstream::echo());
     let told = "gets the requests of `copied` of specs/versions.yaml, gets their copies too: it is also an address of the \
                 upstream `stable`";

@@ -171,7 +171,7 @@ fn connect_and_ask(scene: &Scene, config: &std::sync::Arc<rustls::ClientConfig>)
 }
 
 #[test]
-fn a_gateway_that_nobody_can_show_certificates_to_does_not_start() {
+fn a_gateway_without_a_listener_for_client_certificates_does_not_start() {
     let folder = Folder::new();
     let (servers, consumers) = (Authority::new(), folder.write("consumers.yaml", "consumers: []\n"));
     let mut settings = servers.server(&[NAME]).at(&folder, "tls").to_vec();

@@ -163,7 +163,7 @@ fn keys_that_are_gone_are_gone_after_the_next_refresh() {
 }
 
 #[test]
-fn keys_are_fetched_although_nobody_reads_of_it() {
+fn keys_are_fetched_with_an_unread_standard_error() {
     for reader in Reader::ALL {
         let provider = Provider::start();
         let (one, two) = (provider.publish("one"), provider.publish("two"));
@@ -255,7 +255,7 @@ fn discovery_gives_keys_and_issuer() {
 }
 
 #[test]
-fn somebody_else_s_discovery_document_is_refused() {
+fn a_discovery_document_of_another_issuer_is_refused() {
     for (document, words) in [
         (json!({"issuer": "https://evil.example", "jwks_uri": "http://127.0.0.1:1/keys"}), "another issuer"),
         (json!({"jwks_uri": "http://127.0.0.1:1/keys"}), "has no `issuer`"),

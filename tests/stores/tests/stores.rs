@@ -245,7 +245,7 @@ fn rates_are_exact_for_a_minute() {
 
 /// A client that waits for the store and leaves holds nothing once the store's timeout is over.
 #[test]
-fn whoever_leaves_while_the_store_is_asked_is_gone() {
+fn a_client_that_leaves_while_the_store_is_asked_holds_nothing() {
     let Some(redis) = RedisServer::start(&[]) else { return };
     let gateway = gateway_at(&url_of(&redis), &Upstream::echo(), &["stores.shared.timeout=5s"]);
     assert_eq!(gateway.get("/both", "").status, 200);
@@ -262,7 +262,7 @@ fn whoever_leaves_while_the_store_is_asked_is_gone() {
 }
 
 #[test]
-fn each_algorithm_tells_the_same_as_without_a_store() {
+fn each_algorithm_decides_as_without_a_store() {
     let Some(redis) = RedisServer::start(&[]) else { return };
     let upstream = Upstream::echo();
     let (shared, alone) = (gateway_at(&url_of(&redis), &upstream, &[]), gateway_at("", &upstream, &[]));
@@ -336,7 +336,7 @@ fn a_flush_of_scripts_is_not_noticed() {
 
 /// Whether each request is answered, and those after the first without a question to the store.
 #[test]
-fn a_store_that_is_stopped_or_frozen_holds_nobody_up() {
+fn a_store_that_is_stopped_or_frozen_delays_no_request() {
     let Some(mut redis) = RedisServer::start(&[]) else { return };
     let upstream = Upstream::echo();
     let patient = gateway_at(&url_of(&redis), &upstream, &[]);
@@ -393,7 +393,7 @@ fn a_store_that_is_stopped_or_frozen_holds_nobody_up() {
 
 /// The store comes and goes while the messages of the gateway have no reader.
 #[test]
-fn a_store_is_found_again_although_nobody_reads_of_it() {
+fn a_store_is_found_again_with_an_unread_standard_error() {
     for reader in Reader::ALL {
         let Some(mut redis) = RedisServer::start(&[]) else { return };
         let settings = ["stores.shared.timeout=300ms", "stores.shared.connectTimeout=500ms"];
@@ -411,7 +411,7 @@ fn a_store_is_found_again_although_nobody_reads_of_it() {
 
 /// A request that is answered while the store restarts is counted before or after, and none is lost.
 #[test]
-fn a_restart_under_load_loses_nobody() {
+fn a_restart_under_load_loses_no_request() {
     let Some(mut redis) = RedisServer::start(&[]) else { return };
     let gateway = gateway_at(&url_of(&redis), &Upstream::echo(), &[]);
     let (count, done) = (Count::default(), AtomicBool::new(false));

@@ -245,7 +245,7 @@ pub(super) fn check_login(session: Option<&ast::SecurityScheme>, endpoints: &[Lo
     for endpoint in [Endpoint::LoginForm, Endpoint::LoginSubmit] {
         if endpoints.iter().all(|located| located.endpoint != endpoint) {
             let headline = format!("the sessions of `{}` need `{}`", session.name.value, endpoint.name());
-            let diagnostic = Diagnostic::error(GW324, headline).at(session.name.span, "nobody could log in");
+            let diagnostic = Diagnostic::error(GW324, headline).at(session.name.span, "no user could log in");
             diagnostics.push(diagnostic.help(example(endpoint)));
         }
     }

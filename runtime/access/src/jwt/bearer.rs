@@ -6,11 +6,13 @@ mod tests;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::bearer::{Bearer, BearerAuthenticator, TokenAuthenticator};
 use crate::caller::{Caller, Denial, Question, Refusal, RequestContext};
 use crate::jwt::cache::TokenCache;
-use crate::jwt::challenge::{MISSING, challenge, challenge_invalid, challenge_scope, invalid};
+use crate::jwt::denial::{MISSING, invalid};
 use crate::jwt::ring::{KeyProvider, KeyRing, KeySet, KeySource};
 use crate::jwt::token::{ClaimRules, NoToken, TokenPlaces};
+use crate::prepare_error::PrepareError;
 use crate::request_view::{CredentialLocation, RequestView};
 use crate::scheme::{Authenticator, Resources, Scheme};
 use gateway_base::jose::keys::{JwtAlgorithm, VerifyingKey, is_known, verify_signature};
@@ -72,7 +74,7 @@ impl Scheme for JwtBearer {
     }
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
-        let (ring, source) = self.open_keys(resources).map_err(|problem| vec![problem])?;
+        let (ring, source) = self.open_keys(resources).map_err(|problem| vec![problem.to_string()])?;
         let verifier = Arc::new(JwtVerifier {
             places: TokenPlaces { locations: self.locations, bare: self.bare, longest: resources.max_token },
             scope_claims: self.scope_claims,
@@ -83,13 +85,12 @@ impl Scheme for JwtBearer {
                 client_ids: self.client_ids,
                 leeway: self.leeway,
             },
-            realm: self.realm,
-            forward: self.forward,
             ring,
             source,
             caches: caches(),
         });
-        Ok(Box::new(verifier))
+        let bearer = Bearer { realm: self.realm, locations: self.locations, forward: self.forward };
+        Ok(Box::new(BearerAuthenticator { bearer, tokens: verifier }))
     }
 
     fn provider(&self) -> Option<&'static str> {
@@ -104,7 +105,7 @@ pub(crate) type OpenKeys = (Arc<KeyRing>, Option<Arc<dyn KeySource>>);
 
 impl JwtBearer {
     /// The keys, and what brings others, where keys change.
-    fn open_keys(&self, resources: &Resources) -> Result<OpenKeys, String> {
+    fn open_keys(&self, resources: &Resources) -> Result<OpenKeys, PrepareError> {
         let read = |reference: &SecretReference| reference.resolve(&resources.secrets);
         let keys = match &self.key {
             JwtKey::Secret(reference) => {
@@ -134,8 +135,6 @@ pub(crate) struct JwtVerifier {
     places: TokenPlaces,
     rules: ClaimRules,
     scope_claims: &'static [&'static str],
-    realm: &'static str,
-    forward: bool,
     ring: Arc<KeyRing>,
     /// Brings other keys, where keys change.
     source: Option<Arc<dyn KeySource>>,
@@ -169,7 +168,7 @@ impl From<Failure> for Denial {
     }
 }
 
-impl Authenticator for Arc<JwtVerifier> {
+impl TokenAuthenticator for Arc<JwtVerifier> {
     fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
         let token = self.places.token(view).map_err(|problem| match problem {
             NoToken::Missing => MISSING,
@@ -196,22 +195,6 @@ impl Authenticator for Arc<JwtVerifier> {
             wait.await;
             verifier.judge(&token, now).map_err(Denial::from)
         }))))
-    }
-
-    fn challenge(&self) -> String {
-        challenge(self.realm)
-    }
-
-    fn challenge_invalid(&self) -> String {
-        challenge_invalid(self.realm)
-    }
-
-    fn challenge_scope(&self, scopes: &[&str]) -> String {
-        challenge_scope(self.realm, scopes)
-    }
-
-    fn locations(&self) -> (&'static [CredentialLocation], bool) {
-        (self.places.locations, self.forward)
     }
 }
 

@@ -6,15 +6,15 @@ use std::time::Duration;
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Map, Value};
 
+use crate::bearer::{Bearer, BearerAuthenticator, TokenAuthenticator};
 use crate::caller::{Caller, Denial, Refusal, RequestContext};
 use crate::jwt::bearer::caches;
 use crate::jwt::cache::TokenCache;
-use crate::jwt::challenge::{MISSING, challenge, challenge_invalid, challenge_scope, invalid};
+use crate::jwt::denial::{MISSING, invalid};
 use crate::jwt::token::{ClaimRules, NoToken, TokenPlaces};
 use crate::request_view::{CredentialLocation, RequestView};
 use crate::scheme::{Authenticator, Resources, Scheme};
-use gateway_base::jose::keys::JwtAlgorithm;
-use gateway_base::jose::keys::VerifyingKey;
+use gateway_base::jose::keys::{JwtAlgorithm, KeyError, VerifyingKey};
 use gateway_base::jose::token::Token;
 use gateway_base::jose::token_keys::{TokenKeys, TokenSigner, TokenVerifier};
 use gateway_parties::consumers::Consumers;
@@ -54,7 +54,7 @@ impl Scheme for ConsumerJwt {
         if !resources.consumers.is_configured() {
             return Err(vec!["its tokens belong to consumers; write `consumers: {file: consumers.yaml}`".to_owned()]);
         }
-        Ok(Box::new(ConsumerTokens {
+        let tokens = ConsumerTokens {
             places: TokenPlaces { locations: self.locations, bare: self.bare, longest: resources.max_token },
             rules: ClaimRules {
                 required_claims: self.required_claims,
@@ -64,11 +64,11 @@ impl Scheme for ConsumerJwt {
                 leeway: self.leeway,
             },
             key_claim: self.key_claim,
-            realm: self.realm,
-            forward: self.forward,
             consumers: Arc::clone(&resources.consumers),
             caches: caches(),
-        }))
+        };
+        let bearer = Bearer { realm: self.realm, locations: self.locations, forward: self.forward };
+        Ok(Box::new(BearerAuthenticator { bearer, tokens }))
     }
 
     fn token_keys(&self) -> Option<&'static dyn TokenKeys> {
@@ -81,8 +81,6 @@ struct ConsumerTokens {
     places: TokenPlaces,
     rules: ClaimRules,
     key_claim: &'static str,
-    realm: &'static str,
-    forward: bool,
     consumers: Arc<ConsumerStore>,
     caches: Box<[Mutex<TokenCache>]>,
 }
@@ -93,7 +91,7 @@ impl std::fmt::Debug for ConsumerTokens {
     }
 }
 
-impl Authenticator for ConsumerTokens {
+impl TokenAuthenticator for ConsumerTokens {
     fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
         let token = self.places.token(view).map_err(|problem| match problem {
             NoToken::Missing => MISSING,
@@ -113,22 +111,6 @@ impl Authenticator for ConsumerTokens {
             cache.lock().unwrap_or_else(PoisonError::into_inner).insert(&token, caller.clone(), until);
         }
         Ok(caller)
-    }
-
-    fn challenge(&self) -> String {
-        challenge(self.realm)
-    }
-
-    fn challenge_invalid(&self) -> String {
-        challenge_invalid(self.realm)
-    }
-
-    fn challenge_scope(&self, scopes: &[&str]) -> String {
-        challenge_scope(self.realm, scopes)
-    }
-
-    fn locations(&self) -> (&'static [CredentialLocation], bool) {
-        (self.places.locations, self.forward)
     }
 }
 
@@ -164,18 +146,17 @@ impl ConsumerTokens {
 pub(super) struct JoseKeys;
 
 impl TokenKeys for JoseKeys {
-    fn verifying(&self, algorithm: JwtAlgorithm, key: &[u8]) -> Result<Box<dyn TokenVerifier>, String> {
+    fn verifying(&self, algorithm: JwtAlgorithm, key: &[u8]) -> Result<Box<dyn TokenVerifier>, KeyError> {
         let key = if algorithm.is_hmac() {
             VerifyingKey::from_secret(key, &[algorithm], true)?
         } else {
-            VerifyingKey::from_pem(key, &[algorithm])
-                .map_err(|_| format!("missing valid public key: not a PEM key for {}", algorithm.name()))?
+            VerifyingKey::from_pem(key, &[algorithm])?
         };
         Ok(Box::new(Verifier { key, algorithm }))
     }
 
-    fn signing(&self, algorithm: JwtAlgorithm, key: &[u8]) -> Result<Box<dyn TokenSigner>, String> {
-        let problem = |_| format!("the private key is not a PEM key for {}", algorithm.name());
+    fn signing(&self, algorithm: JwtAlgorithm, key: &[u8]) -> Result<Box<dyn TokenSigner>, KeyError> {
+        let problem = |_| KeyError::PrivateKey(algorithm);
         let key = match algorithm {
             _ if algorithm.is_hmac() => EncodingKey::from_secret(key),
             _ if algorithm.is_rsa() => EncodingKey::from_rsa_pem(key).map_err(problem)?,
@@ -206,9 +187,9 @@ struct Signer {
 }
 
 impl TokenSigner for Signer {
-    fn sign(&self, claims: &Map<String, Value>) -> Result<String, String> {
-        let problem = || format!("the key cannot sign with {}", self.algorithm.name());
-        let algorithm = self.algorithm.to_sign().ok_or_else(problem)?;
-        jsonwebtoken::encode(&Header::new(algorithm), claims, &self.key).map_err(|_| problem())
+    fn sign(&self, claims: &Map<String, Value>) -> Result<String, KeyError> {
+        let problem = KeyError::CannotSign(self.algorithm);
+        let Some(algorithm) = self.algorithm.to_sign() else { return Err(problem) };
+        jsonwebtoken::encode(&Header::new(algorithm), claims, &self.key).map_err(|_| problem)
     }
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwapOption, Guard};
 
+use crate::prepare_error::PrepareError;
 use crate::scheme::Resources;
 use gateway_base::digest::Digest;
-use gateway_base::jose::keys::{JwtAlgorithm, VerifyingKey};
+use gateway_base::jose::keys::{JwtAlgorithm, KeyError, VerifyingKey};
 
 /// A provider of keys as a document describes it: inert, and shared by every start.
 pub trait KeyProvider: fmt::Debug + Sync {
@@ -18,8 +19,8 @@ pub trait KeyProvider: fmt::Debug + Sync {
     /// Has `ring` filled as soon as the gateway runs, and from then on.
     ///
     /// # Errors
-    /// What is wrong with this deployment.
-    fn supply(&self, resources: &Resources, ring: &Arc<KeyRing>) -> Result<Arc<dyn KeySource>, String>;
+    /// The provider's URL, or the roots that its certificate is checked with, cannot be used.
+    fn supply(&self, resources: &Resources, ring: &Arc<KeyRing>) -> Result<Arc<dyn KeySource>, PrepareError>;
 }
 
 /// Brings keys while requests come.
@@ -93,7 +94,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// What is not a key set, and a set without a key for this scheme: what was there stays.
-    pub(crate) fn replace(&self, json: &[u8], issuer: Option<&str>) -> Result<Option<usize>, String> {
+    pub(crate) fn replace(&self, json: &[u8], issuer: Option<&str>) -> Result<Option<usize>, KeyError> {
         let origin = Digest::of(&[issuer.unwrap_or_default().as_bytes(), b"\n", json].concat());
         let before = self.current.load();
         if before.as_ref().is_some_and(|set| set.origin.as_ref() == Some(&origin)) {

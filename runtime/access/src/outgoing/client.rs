@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use crate::outgoing::url::ProviderUrl;
+use crate::prepare_error::PrepareError;
 use gateway_base::connector;
 use gateway_base::encoding::form_encode;
 use gateway_base::secret::{SecretReference, SecretStore};
@@ -56,11 +57,15 @@ pub(crate) struct Form<'a> {
 ///
 /// # Errors
 /// There is no such secret, or it cannot be sent.
-pub(crate) fn basic(client_id: &str, secret: &SecretReference, secrets: &SecretStore) -> Result<HeaderValue, String> {
+pub(crate) fn basic(
+    client_id: &str,
+    secret: &SecretReference,
+    secrets: &SecretStore,
+) -> Result<HeaderValue, PrepareError> {
     let secret = secret.resolve(secrets)?;
     let pair = format!("{}:{}", form_encode(client_id.as_bytes()), form_encode(secret.expose()));
-    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair)))
-        .map_err(|_| "its client id and secret cannot be written in a header".to_owned())?;
+    let mut value =
+        HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair))).map_err(|_| PrepareError::ClientSecret)?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -74,32 +79,22 @@ pub(crate) struct Fetched {
 }
 
 /// Why there is no answer.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
-    Unreachable(io::Error),
+    #[error("it cannot be reached: {0}")]
+    Unreachable(#[source] io::Error),
+    #[error("it asks for TLS, and the scheme's own URL does not")]
     NoTls,
-    Tls(io::Error),
-    Broken(hyper::Error),
+    #[error("no TLS connection can be made: {0}")]
+    Tls(#[source] io::Error),
+    #[error("its answer cannot be read: {0}")]
+    Broken(#[source] hyper::Error),
+    #[error("it answered {}{}", .0.as_u16(), if .0.is_redirection() { "; redirects are not followed" } else { "" })]
     Status(StatusCode),
+    #[error("its answer has more than {MAX_BODY} bytes")]
     TooLong,
+    #[error("it did not answer within {} s", DEADLINE.as_secs())]
     Slow,
-}
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreachable(error) => write!(f, "it cannot be reached: {error}"),
-            Self::NoTls => f.write_str("it asks for TLS, and the scheme's own URL does not"),
-            Self::Tls(error) => write!(f, "no TLS connection can be made: {error}"),
-            Self::Broken(error) => write!(f, "its answer cannot be read: {error}"),
-            Self::Status(status) if status.is_redirection() => {
-                write!(f, "it answered {}; redirects are not followed", status.as_u16())
-            }
-            Self::Status(status) => write!(f, "it answered {}", status.as_u16()),
-            Self::TooLong => write!(f, "its answer has more than {MAX_BODY} bytes"),
-            Self::Slow => write!(f, "it did not answer within {} s", DEADLINE.as_secs()),
-        }
-    }
 }
 
 impl Client {

@@ -1,8 +1,8 @@
 //! The address of an identity provider.
 
 use std::fmt;
-use std::net::IpAddr;
 
+use gateway_terms::authority::{Authority, AuthorityError};
 use hyper::Uri;
 
 /// `https://host[:port][/path][?query]`; `http://` for a host on loopback only, because who can change an answer on its
@@ -20,47 +20,52 @@ pub struct ProviderUrl {
     pub(super) target: Box<str>,
 }
 
+/// Why a URL is not the address of a provider. It is not repeated: it may hold a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderUrlError {
+    /// It is not a URI (RFC 3986).
+    #[error("it is not a URL")]
+    NoUrl,
+    /// It has another scheme, or none.
+    #[error("it does not start with https://")]
+    Scheme,
+    /// Its host or its port is not valid.
+    #[error("it {0}")]
+    Authority(#[from] AuthorityError),
+    /// It has a fragment.
+    #[error("it has a fragment")]
+    Fragment,
+    /// It has no TLS, and leads to another machine.
+    #[error("plain http is for loopback only: keys and answers could be changed on their way")]
+    InTheClear,
+}
+
 impl ProviderUrl {
     /// Takes a URL apart.
     ///
     /// # Errors
-    /// What is wrong with it, in a sentence that does not repeat it: it may hold a secret.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let uri: Uri = text.parse().map_err(|_| "it is not a URL")?;
+    /// It is not one, or not one that can be asked safely.
+    pub fn parse(text: &str) -> Result<Self, ProviderUrlError> {
+        let uri: Uri = text.parse().map_err(|_| ProviderUrlError::NoUrl)?;
         let tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
-            _ => return Err("it does not start with https://"),
+            _ => return Err(ProviderUrlError::Scheme),
         };
-        let authority = uri.authority().ok_or("it has no host")?;
-        if authority.as_str().contains('@') || text.contains('#') {
-            return Err("it has more than a host, a port, a path and a query");
+        if text.contains('#') {
+            return Err(ProviderUrlError::Fragment);
         }
-        let (host, after) = authority.as_str().split_at(authority.host().len());
-        let port = match after.strip_prefix(':').map(str::parse) {
-            None if after.is_empty() => {
-                if tls {
-                    443
-                } else {
-                    80
-                }
-            }
-            Some(Ok(port)) if port != 0 => port,
-            _ => return Err("its port is not a number from 1 to 65535"),
-        };
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if host.is_empty() {
-            return Err("it has no host");
-        }
-        if !tls && !is_loopback(host) {
-            return Err("plain http is for loopback only: keys and answers could be changed on their way");
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let address = Authority::parse(authority)?;
+        if !tls && !address.is_loopback() {
+            return Err(ProviderUrlError::InTheClear);
         }
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         Ok(Self {
             tls,
-            host: host.into(),
-            port,
-            authority: authority.as_str().into(),
+            host: address.bare_host().into(),
+            port: address.port.unwrap_or(if tls { 443 } else { 80 }),
+            authority: authority.into(),
             target: if target.starts_with('/') { target.into() } else { format!("/{target}").into() },
             text: text.into(),
         })
@@ -83,10 +88,6 @@ impl fmt::Debug for ProviderUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ProviderUrl({self})")
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -121,6 +122,8 @@ mod tests {
             "http://127.0.0.1.example/",
             "http://[::2]/",
             "http://localhost.example/",
+            "https://a..b/",
+            "https://192.0.2.999/",
         ] {
             assert!(url(bad).is_err(), "{bad}");
         }

@@ -1,10 +1,8 @@
 //! What a provider says about itself (OpenID Connect Discovery 1.0 §3 and §4).
 
-use std::fmt;
-
 use serde_json::{Map, Value};
 
-use crate::outgoing::url::ProviderUrl;
+use crate::outgoing::url::{ProviderUrl, ProviderUrlError};
 
 /// What follows the issuer in the URL of a discovery document.
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
@@ -19,31 +17,23 @@ pub(super) struct Discovered {
 }
 
 /// Why a discovery document cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DiscoveryError {
     /// It is not a JSON object.
+    #[error("its discovery document is not a JSON object")]
     NoObject,
     /// This member is missing, or no text.
+    #[error("its discovery document has no `{0}`")]
     Missing(&'static str),
     /// It is about another provider.
+    #[error("its discovery document names another issuer than its URL and the API's document")]
     OtherIssuer,
     /// Its `jwks_uri` is no URL of a provider.
-    KeysUrl(String),
+    #[error("its discovery document has a `jwks_uri` that cannot be used: {0}")]
+    KeysUrl(#[from] ProviderUrlError),
     /// Its `jwks_uri` is without TLS, and it came with TLS.
+    #[error("its discovery document has a `jwks_uri` without TLS")]
     KeysInTheClear,
-}
-
-impl fmt::Display for DiscoveryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("its discovery document ")?;
-        match self {
-            Self::NoObject => f.write_str("is not a JSON object"),
-            Self::Missing(name) => write!(f, "has no `{name}`"),
-            Self::OtherIssuer => f.write_str("names another issuer than its URL and the API's document"),
-            Self::KeysUrl(problem) => write!(f, "has a `jwks_uri` that cannot be used: {problem}"),
-            Self::KeysInTheClear => f.write_str("has a `jwks_uri` without TLS"),
-        }
-    }
 }
 
 /// Reads a discovery document that was fetched from `url`, where the API's document says `described`.
@@ -59,7 +49,7 @@ pub(super) fn read(url: &ProviderUrl, described: &str, body: &[u8]) -> Result<Di
     if expected != url.as_str() && expected != described {
         return Err(DiscoveryError::OtherIssuer);
     }
-    let keys = ProviderUrl::parse(keys).map_err(|problem| DiscoveryError::KeysUrl(problem.to_string()))?;
+    let keys = ProviderUrl::parse(keys)?;
     if url.tls && !keys.tls {
         return Err(DiscoveryError::KeysInTheClear);
     }

@@ -12,14 +12,15 @@ use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
+use crate::bearer::{Bearer, BearerAuthenticator, TokenAuthenticator};
 use crate::caller::{Caller, Denial, Question, Refusal, RequestContext, Verdict};
 use crate::jwt::cache::TokenCache;
-use crate::jwt::challenge::{challenge, challenge_invalid, challenge_scope};
 use crate::jwt::token::{self, ClaimRules, NoToken, TokenPlaces};
 use crate::outgoing::Background;
 use crate::outgoing::client::{Client, FetchError, Form, basic};
 use crate::outgoing::health::Health;
 use crate::outgoing::url::ProviderUrl;
+use crate::prepare_error::PrepareError;
 use crate::request_view::{CredentialLocation, RequestView};
 use crate::scheme::{Authenticator, Resources, Scheme};
 use gateway_base::encoding::form_encode;
@@ -92,15 +93,13 @@ impl Scheme for Introspection {
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
         let authorization = basic(self.client_id, &self.client_secret, &resources.secrets);
-        let url = resources.provider_url(self.url);
-        let client = url.as_ref().map_err(String::clone).and_then(|url| Ok(resources.providers.client(url)?));
-        let (authorization, url, client) = match (authorization, url, client) {
-            (Ok(authorization), Ok(url), Ok(client)) => (authorization, url, client),
-            (authorization, url, client) => {
-                let mut problems: Vec<String> =
-                    [authorization.err(), url.err(), client.err()].into_iter().flatten().collect();
-                problems.dedup();
-                return Err(problems);
+        let address = resources.provider_url(self.url).map_err(PrepareError::from);
+        let address = address.and_then(|url| Ok((resources.providers.client(&url)?, url)));
+        let (authorization, (client, url)) = match (authorization, address) {
+            (Ok(authorization), Ok(address)) => (authorization, address),
+            (authorization, address) => {
+                let problems = [authorization.err(), address.err()].into_iter().flatten();
+                return Err(problems.map(|problem| problem.to_string()).collect());
             }
         };
         let queries = Arc::new(TokenQueries {
@@ -123,12 +122,9 @@ impl Scheme for Introspection {
             url,
         });
         resources.providers.tend(Arc::clone(&queries) as Arc<dyn Background>);
-        Ok(Box::new(Introspector {
-            places: TokenPlaces { locations: self.locations, bare: self.bare, longest: resources.max_token },
-            realm: self.realm,
-            forward: self.forward,
-            queries,
-        }))
+        let places = TokenPlaces { locations: self.locations, bare: self.bare, longest: resources.max_token };
+        let bearer = Bearer { realm: self.realm, locations: self.locations, forward: self.forward };
+        Ok(Box::new(BearerAuthenticator { bearer, tokens: Introspector { places, queries } }))
     }
 
     fn provider(&self) -> Option<&'static str> {
@@ -140,34 +136,16 @@ impl Scheme for Introspection {
 #[derive(Debug)]
 struct Introspector {
     places: TokenPlaces,
-    realm: &'static str,
-    forward: bool,
     queries: Arc<TokenQueries>,
 }
 
-impl Authenticator for Introspector {
+impl TokenAuthenticator for Introspector {
     fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
         let token = self.places.token(view).map_err(|problem| match problem {
             NoToken::Missing => MISSING,
             NoToken::Unusable(why) => invalid(why),
         })?;
         self.queries.verdict(&token, now.unix_seconds)
-    }
-
-    fn challenge(&self) -> String {
-        challenge(self.realm)
-    }
-
-    fn challenge_invalid(&self) -> String {
-        challenge_invalid(self.realm)
-    }
-
-    fn challenge_scope(&self, scopes: &[&str]) -> String {
-        challenge_scope(self.realm, scopes)
-    }
-
-    fn locations(&self) -> (&'static [CredentialLocation], bool) {
-        (self.places.locations, self.forward)
     }
 }
 
@@ -294,7 +272,7 @@ impl TokenQueries {
         let _permit = self.asking.acquire().await.map_err(|_| AnswerError::Ended)?;
         let body = format!("token={}&token_type_hint=access_token", form_encode(token.as_bytes()));
         let form = Form { authorization: &self.authorization, body };
-        let answer = self.client.post(&self.url, form).await.map_err(AnswerError::Fetch)?;
+        let answer = self.client.post(&self.url, form).await?;
         match serde_json::from_slice(&answer.body) {
             Ok(Value::Object(answer)) if answer.get("active").is_some_and(Value::is_boolean) => Ok(answer),
             _ => Err(AnswerError::NoAnswer),
@@ -303,27 +281,20 @@ impl TokenQueries {
 }
 
 /// Why a provider says nothing about a token.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum AnswerError {
     /// It gives no answer.
-    Fetch(FetchError),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
     /// It gives none in time, or so many tokens are asked about that this one has no turn.
+    #[error("it does not answer in time")]
     Late,
     /// It answers something else (RFC 7662 §2.2).
+    #[error("its answer is not one about a token (RFC 7662 §2.2)")]
     NoAnswer,
     /// The gateway ends.
+    #[error("the gateway ends")]
     Ended,
-}
-
-impl fmt::Display for AnswerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fetch(error) => write!(f, "{error}"),
-            Self::Late => f.write_str("it does not answer in time"),
-            Self::NoAnswer => f.write_str("its answer is not one about a token (RFC 7662 §2.2)"),
-            Self::Ended => f.write_str("the gateway ends"),
-        }
-    }
 }
 
 /// One token that is being asked about; off the list when dropped.

@@ -3,7 +3,6 @@
 //! Requests see the last good keys and never wait for the provider, but for one case: a token that names an
 //! unknown key waits for a fetch, of which there is one at a time, and one per `ASK_PAUSE` at most.
 
-use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,9 +16,11 @@ use crate::outgoing::Background;
 use crate::outgoing::client::{Client, FetchError};
 use crate::outgoing::health::Health;
 use crate::outgoing::url::ProviderUrl;
+use crate::prepare_error::PrepareError;
 use crate::provider::discovery::{self, DiscoveryError};
 use crate::scheme::Resources;
 use gateway_base::info;
+use gateway_base::jose::keys::KeyError;
 use gateway_base::supervise::{Task, supervise};
 use gateway_base::trust::TrustError;
 
@@ -65,7 +66,7 @@ impl KeyProvider for JwksUrl {
         self.url
     }
 
-    fn supply(&self, resources: &Resources, ring: &Arc<KeyRing>) -> Result<Arc<dyn KeySource>, String> {
+    fn supply(&self, resources: &Resources, ring: &Arc<KeyRing>) -> Result<Arc<dyn KeySource>, PrepareError> {
         supply(resources, self.url, Kind::KeySet, self.refresh, ring)
     }
 }
@@ -75,7 +76,7 @@ impl KeyProvider for OpenIdConnect {
         self.url
     }
 
-    fn supply(&self, resources: &Resources, ring: &Arc<KeyRing>) -> Result<Arc<dyn KeySource>, String> {
+    fn supply(&self, resources: &Resources, ring: &Arc<KeyRing>) -> Result<Arc<dyn KeySource>, PrepareError> {
         supply(resources, self.url, Kind::Discovery, DEFAULT_REFRESH, ring)
     }
 }
@@ -94,7 +95,7 @@ fn supply(
     kind: Kind,
     refresh: Duration,
     ring: &Arc<KeyRing>,
-) -> Result<Arc<dyn KeySource>, String> {
+) -> Result<Arc<dyn KeySource>, PrepareError> {
     let described = url;
     let url = resources.provider_url(described)?;
     let providers = &resources.providers;
@@ -108,24 +109,17 @@ fn supply(
 }
 
 /// Why there are no new keys.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum KeysError {
     /// The provider gives no answer.
-    Fetch(FetchError),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
     /// What it says about itself cannot be used.
-    Discovery(DiscoveryError),
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     /// Its keys cannot be used.
-    Keys(String),
-}
-
-impl fmt::Display for KeysError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fetch(error) => write!(f, "{error}"),
-            Self::Discovery(error) => write!(f, "{error}"),
-            Self::Keys(problem) => f.write_str(problem),
-        }
-    }
+    #[error(transparent)]
+    Keys(#[from] KeyError),
 }
 
 /// Fetches the keys of one provider for all rings that want them.
@@ -215,20 +209,19 @@ impl Fetcher {
         let (issuer, keys) = match self.kind {
             Kind::KeySet => (None, self.url.clone()),
             Kind::Discovery => {
-                let document = self.client.get(&self.url).await.map_err(KeysError::Fetch)?;
-                let found =
-                    discovery::read(&self.url, &self.described, &document.body).map_err(KeysError::Discovery)?;
+                let document = self.client.get(&self.url).await?;
+                let found = discovery::read(&self.url, &self.described, &document.body)?;
                 (Some(found.issuer), found.keys)
             }
         };
-        let answer = self.client.get(&keys).await.map_err(KeysError::Fetch)?;
+        let answer = self.client.get(&keys).await?;
         let rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut problem = None;
         let mut news = None;
         for (ring, _) in rings {
             match ring.replace(&answer.body, issuer.as_deref()) {
                 Ok(count) => news = news.max(count),
-                Err(complaint) => problem = Some(KeysError::Keys(complaint)),
+                Err(error) => problem = Some(KeysError::Keys(error)),
             }
         }
         if let Some(count) = news {

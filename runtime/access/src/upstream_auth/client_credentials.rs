@@ -12,9 +12,10 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::outgoing::Background;
-use crate::outgoing::client::{Client, Form, basic};
+use crate::outgoing::client::{Client, FetchError, Form, basic};
 use crate::outgoing::health::Health;
 use crate::outgoing::url::ProviderUrl;
+use crate::prepare_error::PrepareError;
 use crate::scheme::Resources;
 use crate::upstream_auth::prepared::{Fetching, NoToken, PreparedCredential, TokenSource, UpstreamCredential};
 use crate::upstream_auth::secret_field::SecretField;
@@ -51,7 +52,7 @@ pub struct ClientCredentials {
 impl UpstreamCredential for ClientCredentials {
     /// Upstreams with the same description share their tokens.
     fn prepare(&self, resources: &Resources) -> Result<PreparedCredential, Vec<String>> {
-        let tokens = self.tokens(resources).map_err(|problem| vec![problem])?;
+        let tokens = self.tokens(resources).map_err(|problem| vec![problem.to_string()])?;
         Ok(PreparedCredential::Token(Arc::new(Tokens(tokens))))
     }
 
@@ -61,7 +62,7 @@ impl UpstreamCredential for ClientCredentials {
 }
 
 impl ClientCredentials {
-    fn tokens(&self, resources: &Resources) -> Result<Arc<Shared>, String> {
+    fn tokens(&self, resources: &Resources) -> Result<Arc<Shared>, PrepareError> {
         let url = resources.provider_url(self.token_url)?;
         let authorization = basic(self.client_id, &self.client_secret, &resources.secrets)?;
         let mut form = "grant_type=client_credentials".to_owned();
@@ -84,7 +85,7 @@ impl ClientCredentials {
                 state: Mutex::default(),
             });
             resources.providers.tend(Arc::clone(&shared) as Arc<dyn Background>);
-            Ok(shared)
+            Ok::<_, PrepareError>(shared)
         })
     }
 }
@@ -194,8 +195,8 @@ impl Shared {
     async fn fetch(&self) -> Result<Arc<SecretField>, NoToken> {
         const CONSEQUENCE: &str = "requests to the upstreams that need its token are answered with 503";
         let form = Form { authorization: &self.authorization, body: self.form.clone() };
-        let answer = self.client.post(&self.url, form).await.map_err(|error| error.to_string());
-        let token = answer.and_then(|answer| token_of(&answer.body).map_err(str::to_owned));
+        let answer = self.client.post(&self.url, form).await.map_err(TokenError::Fetch);
+        let token = answer.and_then(|answer| token_of(&answer.body));
         match token {
             Ok((field, life)) => {
                 self.health.note(Ok(()), "");
@@ -208,7 +209,7 @@ impl Shared {
                 Ok(field)
             }
             Err(problem) => {
-                self.health.note(Err(&problem), CONSEQUENCE);
+                self.health.note(Err(&problem.to_string()), CONSEQUENCE);
                 self.state().failed_at = Some(Instant::now());
                 Err(NoToken)
             }
@@ -225,17 +226,30 @@ impl Drop for Flight {
     }
 }
 
+/// Why a server gives no token.
+#[derive(Debug, thiserror::Error)]
+enum TokenError {
+    /// It gives no answer.
+    #[error(transparent)]
+    Fetch(FetchError),
+    /// Its answer has no token, or one that no field can hold.
+    #[error("its answer has no token (RFC 6749 §5.1)")]
+    NoToken,
+    /// Its token is of another type.
+    #[error("its token is not a bearer token")]
+    OtherType,
+}
+
 /// What a token response says (RFC 6749 §5.1): the field for requests, and how long it is good.
-fn token_of(body: &[u8]) -> Result<(SecretField, Duration), &'static str> {
-    const NONE: &str = "its answer has no token (RFC 6749 §5.1)";
-    let answer: Value = serde_json::from_slice(body).map_err(|_| NONE)?;
-    let token = answer.get("access_token").and_then(Value::as_str).ok_or(NONE)?;
+fn token_of(body: &[u8]) -> Result<(SecretField, Duration), TokenError> {
+    let answer: Value = serde_json::from_slice(body).map_err(|_| TokenError::NoToken)?;
+    let token = answer.get("access_token").and_then(Value::as_str).ok_or(TokenError::NoToken)?;
     let is_bearer =
         answer.get("token_type").and_then(Value::as_str).is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"));
     if !is_bearer {
-        return Err("its token is not a bearer token");
+        return Err(TokenError::OtherType);
     }
-    let field = SecretField::new("Authorization", "Bearer ", token.as_bytes()).map_err(|_| NONE)?;
+    let field = SecretField::new("Authorization", "Bearer ", token.as_bytes()).map_err(|_| TokenError::NoToken)?;
     // Some servers write the number as text.
     let seconds = answer.get("expires_in").and_then(|value| match value {
         Value::Number(number) => number.as_f64(),
@@ -254,11 +268,11 @@ mod tests {
 
     #[test]
     fn token_responses() {
-        let life = |body: &str| token_of(body.as_bytes()).map(|(_, life)| life.as_secs());
-        assert_eq!(life(r#"{"access_token":"abc","token_type":"Bearer","expires_in":3600}"#), Ok(3600));
-        assert_eq!(life(r#"{"access_token":"abc","token_type":"bearer","expires_in":"60"}"#), Ok(60));
-        assert_eq!(life(r#"{"access_token":"abc","token_type":"bearer"}"#), Ok(300));
-        assert_eq!(life(r#"{"access_token":"abc","token_type":"bearer","expires_in":-1}"#), Ok(300));
+        let life = |body: &str| token_of(body.as_bytes()).ok().map(|(_, life)| life.as_secs());
+        assert_eq!(life(r#"{"access_token":"abc","token_type":"Bearer","expires_in":3600}"#), Some(3600));
+        assert_eq!(life(r#"{"access_token":"abc","token_type":"bearer","expires_in":"60"}"#), Some(60));
+        assert_eq!(life(r#"{"access_token":"abc","token_type":"bearer"}"#), Some(300));
+        assert_eq!(life(r#"{"access_token":"abc","token_type":"bearer","expires_in":-1}"#), Some(300));
         for bad in [
             "",
             "[]",
@@ -268,7 +282,7 @@ mod tests {
             r#"{"access_token":7,"token_type":"bearer"}"#,
             r#"{"error":"invalid_client"}"#,
         ] {
-            assert!(life(bad).is_err(), "{bad}");
+            assert_eq!(life(bad), None, "{bad}");
         }
         let (field, _) = token_of(br#"{"access_token":"abc","token_type":"Bearer"}"#).expect("a token");
         assert_eq!(field.line(), b"Authorization: Bearer abc\r\n");

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::scheme::Resources;
 use crate::upstream_auth::prepared::{PreparedCredential, UpstreamCredential};
-use crate::upstream_auth::secret_field::SecretField;
+use crate::upstream_auth::secret_field::{SecretField, SecretFieldError};
 use gateway_base::secret::SecretReference;
 
 /// `Authorization: Bearer …` (RFC 6750 §2.1).
@@ -35,7 +35,7 @@ impl UpstreamCredential for BasicCredential {
         let password = self.password.resolve(&resources.secrets).map_err(|error| vec![error.to_string()])?;
         let pair = [self.username.as_bytes(), b":", password.expose()].concat();
         let encoded = STANDARD.encode(pair);
-        field(SecretField::new("Authorization", "Basic ", encoded.as_bytes()).map_err(str::to_owned))
+        field(SecretField::new("Authorization", "Basic ", encoded.as_bytes()))
     }
 }
 
@@ -54,6 +54,6 @@ impl UpstreamCredential for HeaderCredential {
     }
 }
 
-fn field(field: Result<SecretField, String>) -> Result<PreparedCredential, Vec<String>> {
-    field.map(PreparedCredential::Field).map_err(|problem| vec![problem])
+fn field(field: Result<SecretField, SecretFieldError>) -> Result<PreparedCredential, Vec<String>> {
+    field.map(PreparedCredential::Field).map_err(|problem| vec![problem.to_string()])
 }

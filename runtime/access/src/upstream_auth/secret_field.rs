@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gateway_base::secret::{SecretReference, SecretStore};
+use gateway_base::secret::{SecretError, SecretReference, SecretStore};
 
 /// A field as it is sent. `Debug` shows its name only.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,16 +17,27 @@ impl fmt::Debug for SecretField {
     }
 }
 
+/// Why a secret cannot be sent in a field. The message does not quote it.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretFieldError {
+    /// There is no secret where the reference leads.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The secret for this field has characters that no field can hold (RFC 9110 §5.5).
+    #[error("the secret for `{0}` cannot be sent in a header field: only visible ASCII, and no space at the ends")]
+    Characters(&'static str),
+}
+
 impl SecretField {
     /// A field of this name, with the secret behind `before`.
     ///
     /// # Errors
     /// The secret has characters that no header field can hold.
-    pub fn new(name: &'static str, before: &str, secret: &[u8]) -> Result<Self, &'static str> {
+    pub fn new(name: &'static str, before: &str, secret: &[u8]) -> Result<Self, SecretFieldError> {
         // RFC 9110 §5.5: visible ASCII, and blanks in between.
         let is_visible = secret.iter().all(|byte| (b' '..0x7f).contains(byte));
         if secret.is_empty() || !is_visible || secret.first() == Some(&b' ') || secret.last() == Some(&b' ') {
-            return Err("cannot be sent in a header field: only visible ASCII, and no space at the ends");
+            return Err(SecretFieldError::Characters(name));
         }
         let line = [name.as_bytes(), b": ", before.as_bytes(), secret, b"\r\n"].concat();
         Ok(Self { name, line: line.into() })
@@ -35,15 +46,14 @@ impl SecretField {
     /// The value of a reference.
     ///
     /// # Errors
-    /// There is no such secret, or it cannot be sent; a sentence that names its place.
+    /// There is no such secret, or it cannot be sent.
     pub fn of(
         name: &'static str,
         before: &str,
         reference: &SecretReference,
         secrets: &SecretStore,
-    ) -> Result<Self, String> {
-        let secret = reference.resolve(secrets)?;
-        Self::new(name, before, secret.expose()).map_err(|why| format!("the secret for `{name}` {why}"))
+    ) -> Result<Self, SecretFieldError> {
+        Self::new(name, before, reference.resolve(secrets)?.expose())
     }
 
     /// The line with its end.

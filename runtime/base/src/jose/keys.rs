@@ -123,6 +123,43 @@ impl JwtAlgorithm {
     }
 }
 
+/// Why a key cannot be used. Neither the message nor `Debug` quotes the key, and no cause is kept that might.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// A shared secret has fewer bytes than this algorithm needs (RFC 7518 §3.2).
+    #[error(
+        "the secret has {length} bytes, and {} needs {}; use a longer one, or write `weakSecretOk: true` beside it",
+        algorithm.name(),
+        algorithm.min_secret()
+    )]
+    ShortSecret {
+        /// The bytes of the secret.
+        length: usize,
+        /// The algorithm that needs most.
+        algorithm: JwtAlgorithm,
+    },
+    /// The text is not a public key in PEM for any of these algorithms.
+    #[error("the public key is not a PEM key for {}", names(.0))]
+    PublicKey(Vec<JwtAlgorithm>),
+    /// The text is not a private key in PEM for this algorithm.
+    #[error("the private key is not a PEM key for {}", .0.name())]
+    PrivateKey(JwtAlgorithm),
+    /// The key cannot make signatures of this algorithm.
+    #[error("the key cannot sign with {}", .0.name())]
+    CannotSign(JwtAlgorithm),
+    /// The text is not a JSON Web Key Set (RFC 7517 §5), from this place on.
+    #[error("the key set is not a JSON Web Key Set (line {line}, column {column})")]
+    KeySet {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+    /// The set has no key for any of these algorithms.
+    #[error("the key set has no key for {}", names(.0))]
+    NoKeyInSet(Vec<JwtAlgorithm>),
+}
+
 /// A key and the algorithms that it may be used with: never one key for two families.
 pub struct VerifyingKey {
     id: Option<String>,
@@ -151,15 +188,11 @@ impl VerifyingKey {
     ///
     /// # Errors
     /// A secret that is too short to be one.
-    pub fn from_secret(secret: &[u8], algorithms: &[JwtAlgorithm], weak_secret_ok: bool) -> Result<Self, String> {
+    pub fn from_secret(secret: &[u8], algorithms: &[JwtAlgorithm], weak_secret_ok: bool) -> Result<Self, KeyError> {
         let length = secret.len();
         let longest = algorithms.iter().max_by_key(|algorithm| algorithm.min_secret());
         if let Some(algorithm) = longest.filter(|algorithm| length < algorithm.min_secret() && !weak_secret_ok) {
-            return Err(format!(
-                "the secret has {length} bytes, and {} needs {}; use a longer one, or write `weakSecretOk: true` beside it",
-                algorithm.name(),
-                algorithm.min_secret()
-            ));
+            return Err(KeyError::ShortSecret { length, algorithm: *algorithm });
         }
         let key = KeyMaterial::Known(DecodingKey::from_secret(secret));
         Ok(Self { id: None, key, algorithms: algorithms.to_vec() })
@@ -169,7 +202,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     /// What is not a key for any of them.
-    pub fn from_pem(pem: &[u8], algorithms: &[JwtAlgorithm]) -> Result<Self, String> {
+    pub fn from_pem(pem: &[u8], algorithms: &[JwtAlgorithm]) -> Result<Self, KeyError> {
         let kinds: [KeyKind; 3] = [
             (DecodingKey::from_rsa_pem, JwtAlgorithm::is_rsa),
             (DecodingKey::from_ec_pem, JwtAlgorithm::is_elliptic_curve),
@@ -186,21 +219,20 @@ impl VerifyingKey {
                 return Ok(Self { id: None, key: KeyMaterial::Known(key), algorithms });
             }
         }
-        Err(format!("the public key is not a PEM key for {}", names(algorithms)))
+        Err(KeyError::PublicKey(algorithms.to_vec()))
     }
 
     /// The keys of a JSON Web Key Set (RFC 7517 §5) that fit one of `algorithms`.
     ///
     /// # Errors
     /// What is not a key set, and a set without any such key.
-    pub fn from_set(json: &[u8], algorithms: &[JwtAlgorithm]) -> Result<Vec<Self>, String> {
-        let set: KeySet = serde_json::from_slice(json).map_err(|error| {
-            format!("the key set is not a JSON Web Key Set (line {}, column {})", error.line(), error.column())
-        })?;
+    pub fn from_set(json: &[u8], algorithms: &[JwtAlgorithm]) -> Result<Vec<Self>, KeyError> {
+        let set: KeySet = serde_json::from_slice(json)
+            .map_err(|error| KeyError::KeySet { line: error.line(), column: error.column() })?;
         // A key that is not understood is none of our business (§5), and must not cost the others.
         let keys: Vec<_> = set.keys.iter().filter_map(|jwk| Self::from_jwk(jwk, algorithms)).collect();
         if keys.is_empty() {
-            return Err(format!("the key set has no key for {}", names(algorithms)));
+            return Err(KeyError::NoKeyInSet(algorithms.to_vec()));
         }
         Ok(keys)
     }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::jose::keys::JwtAlgorithm;
+use crate::jose::keys::{JwtAlgorithm, KeyError};
 
 /// Reads keys.
 pub trait TokenKeys: fmt::Debug + Sync {
@@ -11,13 +11,13 @@ pub trait TokenKeys: fmt::Debug + Sync {
     ///
     /// # Errors
     /// What is wrong with the key, without quoting it.
-    fn verifying(&self, algorithm: JwtAlgorithm, key: &[u8]) -> Result<Box<dyn TokenVerifier>, String>;
+    fn verifying(&self, algorithm: JwtAlgorithm, key: &[u8]) -> Result<Box<dyn TokenVerifier>, KeyError>;
 
     /// The key that makes signatures: a secret for HMAC algorithms, a private key in PEM for all others.
     ///
     /// # Errors
     /// What is wrong with the key, without quoting it.
-    fn signing(&self, algorithm: JwtAlgorithm, key: &[u8]) -> Result<Box<dyn TokenSigner>, String>;
+    fn signing(&self, algorithm: JwtAlgorithm, key: &[u8]) -> Result<Box<dyn TokenSigner>, KeyError>;
 }
 
 /// Checks the signatures of one credential.
@@ -31,6 +31,6 @@ pub trait TokenSigner: Send + Sync {
     /// A compact JWS (RFC 7515 §7.1) with these claims, a JSON object.
     ///
     /// # Errors
-    /// A sentence, where the key cannot sign after all.
-    fn sign(&self, claims: &serde_json::Map<String, serde_json::Value>) -> Result<String, String>;
+    /// The key cannot sign after all.
+    fn sign(&self, claims: &serde_json::Map<String, serde_json::Value>) -> Result<String, KeyError>;
 }

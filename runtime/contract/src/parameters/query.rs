@@ -63,8 +63,8 @@ fn sort_out<'q>(
         let decoded = Encoding::Form.decode(raw_name);
         let name = match decoded {
             Ok(name) => name,
-            Err(message) => {
-                let finding = || Finding::parameter(ParameterLocation::Query, raw_name, message);
+            Err(error) => {
+                let finding = || Finding::parameter(ParameterLocation::Query, raw_name, error.to_string());
                 findings.add(contract.undecodable, finding);
                 continue;
             }
@@ -85,10 +85,10 @@ fn sort_out<'q>(
             is_broken.get_mut(parameter).into_iter().for_each(|is_broken| *is_broken = true);
             is_first
         };
-        if let Err(message) = Encoding::Form.decode(value) {
+        if let Err(error) = Encoding::Form.decode(value) {
             match belongs {
                 Belongs::To { parameter, .. } | Belongs::Unreadable(parameter) if !mark_broken(parameter) => {}
-                _ => report(findings, mode, message),
+                _ => report(findings, mode, &error.to_string()),
             }
             continue;
         }

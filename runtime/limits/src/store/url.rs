@@ -4,6 +4,7 @@ use std::fmt;
 
 use gateway_base::encoding::percent_decode;
 use gateway_base::secret::Secret;
+use gateway_terms::authority::{Authority, AuthorityError};
 
 /// A store's URL, taken apart.
 pub struct StoreUrl {
@@ -33,10 +34,10 @@ pub enum StoreUrlError {
     Form,
     /// It has a user, and no password.
     NoPassword,
-    /// It has no host, or none that could be one.
-    NoHost,
-    /// What stands for the port is none.
-    Port,
+    /// Its host or its port is not valid.
+    Authority(AuthorityError),
+    /// It names no socket.
+    NoPath,
     /// What stands for the number of the database is none.
     Database,
     /// Percent-encoding of the user or the password is not that of RFC 3986 §2.1.
@@ -48,12 +49,12 @@ pub enum StoreUrlError {
 impl fmt::Display for StoreUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Authority(error) => return write!(f, "it {error}"),
             Self::Form => {
                 "expected `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS, or `unix:///path`"
             }
             Self::NoPassword => "it has a user and no password",
-            Self::NoHost => "it has no host",
-            Self::Port => "invalid port",
+            Self::NoPath => "it has no path",
             Self::Database => "its database is not a number",
             Self::PercentEncoding => "a `%` in its user or password is not followed by two hexadecimal digits",
             Self::Encoding => "its user or password is not UTF-8",
@@ -62,6 +63,9 @@ impl fmt::Display for StoreUrlError {
 }
 
 impl std::error::Error for StoreUrlError {}
+
+/// The port of Redis.
+const USUAL_PORT: u16 = 6379;
 
 impl StoreUrl {
     /// Takes a URL apart.
@@ -85,30 +89,20 @@ impl StoreUrl {
             return Err(StoreUrlError::NoPassword);
         }
         let place = if scheme == "unix" {
-            ServerAddress::Unix(host.to_owned()).checked(!host.is_empty())?
+            if host.is_empty() {
+                return Err(StoreUrlError::NoPath);
+            }
+            ServerAddress::Unix(host.to_owned())
         } else {
-            let (name, port) = match host.rsplit_once(':') {
-                Some((name, port)) if !port.contains(']') => {
-                    (name, port.parse().ok().filter(|port| *port != 0).ok_or(StoreUrlError::Port)?)
-                }
-                _ => (host, 6379),
-            };
-            let good = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));
-            let name = name.trim_start_matches('[').trim_end_matches(']');
-            ServerAddress::Tcp { host: name.to_owned(), port, tls: scheme == "rediss" }
-                .checked(good && !name.is_empty())?
+            let address = Authority::parse(host).map_err(StoreUrlError::Authority)?;
+            let port = address.port.unwrap_or(USUAL_PORT);
+            ServerAddress::Tcp { host: address.bare_host().to_owned(), port, tls: scheme == "rediss" }
         };
         let database = match database {
             "" => 0,
             number => number.parse().ok().filter(|number| *number >= 0).ok_or(StoreUrlError::Database)?,
         };
         Ok(Self { place, user, password: password.as_deref().map(Secret::from), database })
-    }
-}
-
-impl ServerAddress {
-    fn checked(self, good: bool) -> Result<Self, StoreUrlError> {
-        if good { Ok(self) } else { Err(StoreUrlError::NoHost) }
     }
 }
 
@@ -140,9 +134,12 @@ mod tests {
         for (bad, why) in [
             ("cache", StoreUrlError::Form),
             ("http://cache", StoreUrlError::Form),
-            ("redis://", StoreUrlError::NoHost),
+            ("redis://", StoreUrlError::Authority(AuthorityError::NoHost)),
+            ("redis://a..b", StoreUrlError::Authority(AuthorityError::Host)),
+            ("redis://192.0.2.999", StoreUrlError::Authority(AuthorityError::Ipv4)),
+            ("unix://", StoreUrlError::NoPath),
             ("redis://app@cache", StoreUrlError::NoPassword),
-            ("redis://c:0", StoreUrlError::Port),
+            ("redis://c:0", StoreUrlError::Authority(AuthorityError::Port)),
             ("redis://c/x", StoreUrlError::Database),
             ("redis://a%zz:b@c", StoreUrlError::PercentEncoding),
             ("redis://a%ff:b@c", StoreUrlError::Encoding),

@@ -63,7 +63,7 @@ impl Postgres {
         let connector = Connector::new(url, trusted_roots)?;
         let (batches, waiting) = mpsc::channel(WAITING);
         let weak = batches.downgrade();
-        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -74,7 +74,7 @@ impl Postgres {
                 runtime.block_on(async move {
                     let migrated = migrate(&connector).await;
                     let is_ready = migrated.is_ok();
-                    let _ = tell.send(migrated);
+                    let _ = sender.send(migrated);
                     if is_ready {
                         tokio::spawn(supervise(Task::OauthStore, move || clean(weak.clone())));
                         serve(connector, waiting).await;
@@ -82,7 +82,7 @@ impl Postgres {
                 });
             })
             .map_err(|error| StoreError::new(format!("no thread can be started: {error}")))?;
-        told.recv().map_err(|_| StoreError::new("its thread has ended"))??;
+        receiver.recv().map_err(|_| StoreError::new("its thread has ended"))??;
         Ok(Self { batches })
     }
 }
@@ -294,11 +294,11 @@ impl From<tokio_postgres::Error> for Failure {
         let collisions = [&SqlState::T_R_SERIALIZATION_FAILURE, &SqlState::T_R_DEADLOCK_DETECTED];
         let is_collision = error.code().is_some_and(|code| collisions.contains(&code));
         // The detail of a message may quote values, the message does not.
-        let told = match error.as_db_error() {
-            Some(told) => format!("{} ({})", told.message(), told.code().code()),
+        let message = match error.as_db_error() {
+            Some(error) => format!("{} ({})", error.message(), error.code().code()),
             None => error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
         };
-        Self { error: StoreError(format!("PostgreSQL: {told}")), is_collision, has_begun: true }
+        Self { error: StoreError(format!("PostgreSQL: {message}")), is_collision, has_begun: true }
     }
 }
 
@@ -469,7 +469,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_machines_are_spoken_to_over_tls_unless_the_deployment_says_otherwise() {
+    fn remote_databases_need_tls_unless_the_url_turns_it_off() {
         for (url, encrypted) in [
             ("postgres://u:p@localhost/gateway", Some(false)),
             ("postgres://u:p@127.0.0.1:5433/gateway", Some(false)),

@@ -618,7 +618,7 @@ fn what_has_ended_is_removed_and_nothing_else() {
 }
 
 #[test]
-fn a_file_is_for_its_owner_and_keeps_what_it_was_told() {
+fn a_store_file_is_readable_by_its_owner_and_keeps_its_entries() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = Folder::new();
     block_on(async {
@@ -810,7 +810,7 @@ fn a_postgres_that_was_away_is_used_again() {
 }
 
 #[test]
-fn postgres_is_spoken_to_over_tls_with_a_certificate_that_is_trusted() {
+fn postgres_connections_need_a_trusted_certificate() {
     let Some(mut server) = PostgresServer::start() else { return };
     let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     server.encrypt(&pair.cert.pem(), &pair.signing_key.serialize_pem());
@@ -839,7 +839,7 @@ fn postgres_is_spoken_to_over_tls_with_a_certificate_that_is_trusted() {
 }
 
 #[test]
-fn nothing_that_is_shown_tells_a_secret() {
+fn debug_output_has_no_secret() {
     let (client, user) = (client("app"), user("u", "ann", None));
     let shown = format!("{client:?} {user:?} {:?}", code("c"));
     assert!(!shown.contains("a secret") && !shown.contains("argon2id"), "{shown}");

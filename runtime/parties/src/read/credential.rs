@@ -7,11 +7,11 @@ use gateway_yaml::{Entry, Node, units};
 
 use super::Reading;
 use crate::consumers::{Consumer, HmacCredential, Identity, PasswordCredential, Signing, TokenCredential};
-use crate::password;
+use crate::password::{self, PasswordHashError};
 use crate::stored_password::StoredPassword;
 use gateway_base::digest::Digest;
 use gateway_base::jose::keys::JwtAlgorithm;
-use gateway_base::secret::{Encoding, Secret};
+use gateway_base::secret::{Encoding, Secret, SecretError};
 
 /// The longest name of a key, in bytes.
 const MAX_NAME: usize = 256;
@@ -366,17 +366,12 @@ impl Reading<'_> {
             return None;
         };
         let found = match place {
-            "env" => self.source.secrets.variable(given, encoding).map(Found::Plain).map_err(String::from),
-            "file" => self.source.secrets.file(given, encoding).map(Found::Plain).map_err(String::from),
+            "env" => self.source.secrets.variable(given, encoding).map(Found::Plain).map_err(GivenError::Secret),
+            "file" => self.source.secrets.file(given, encoding).map(Found::Plain).map_err(GivenError::Secret),
             "value" if self.source.literals && !given.is_empty() => Ok(Found::Plain(Secret::from(given))),
-            "value" => {
-                Err("`value` is for tests; write `{env: …}` or `{file: …}`, or set `insecureLiterals: true`".into())
-            }
-            "argon2id" => password::check(given).map(|()| Found::Argon2id(given.into())),
-            _ => match Digest::from_hex(given) {
-                Some(digest) => Ok(Found::Sha256(digest)),
-                None => Err("`sha256` needs 64 hexadecimal digits".into()),
-            },
+            "value" => Err(GivenError::Literal),
+            "argon2id" => password::check(given).map(|()| Found::Argon2id(given.into())).map_err(GivenError::Argon2id),
+            _ => Digest::from_hex(given).map(Found::Sha256).ok_or(GivenError::Sha256),
         };
         match found {
             Ok(secret) => Some(secret),
@@ -395,6 +390,23 @@ impl Reading<'_> {
             }
         }
     }
+}
+
+/// Why what is given is no secret. The message does not quote it.
+#[derive(Debug, thiserror::Error)]
+enum GivenError {
+    /// There is none in the place that is named.
+    #[error(transparent)]
+    Secret(SecretError),
+    /// It stands in the file, which these settings do not allow.
+    #[error("`value` is for tests; write `{{env: …}}` or `{{file: …}}`, or set `insecureLiterals: true`")]
+    Literal,
+    /// The hash is not one that can be checked.
+    #[error(transparent)]
+    Argon2id(PasswordHashError),
+    /// The digest is not one.
+    #[error("`sha256` needs 64 hexadecimal digits")]
+    Sha256,
 }
 
 /// A name as certificates have it, with its kind; hosts in lower case, addresses in one spelling.

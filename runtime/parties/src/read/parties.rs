@@ -78,7 +78,7 @@ impl Reading<'_> {
         let id_span = id.span;
         let Some(id) = self.text_of(id, "`client_id`") else { return };
         if let Err(problem) = clients_and_users::check_client_id(id) {
-            return self.problem(id_span, problem);
+            return self.problem(id_span, problem.to_string());
         }
         if self.found.parties.client(id).is_some() {
             return self.problem(id_span, format!("there are two clients called `{id}`"));
@@ -362,7 +362,7 @@ impl Reading<'_> {
             None => (username, name.span),
         };
         if let Err(problem) = clients_and_users::check_user_id(id) {
-            return self.problem(id_span, problem);
+            return self.problem(id_span, problem.to_string());
         }
         if self.found.parties.user(id).is_some() {
             return self.problem(id_span, format!("there are two users with the id `{id}`"));

@@ -116,7 +116,7 @@ fn lifetimes_are_those_of_rfc_9111() {
 }
 
 #[test]
-fn credentials_make_responses_somebodys() {
+fn responses_to_requests_with_credentials_are_private() {
     for (head, expected) in [
         ("Cache-Control: max-age=60", false),
         ("Cache-Control: max-age=60, public", true),
@@ -208,7 +208,7 @@ fn requests_are_answered_in_part() {
 }
 
 #[test]
-fn variants_are_told_apart() {
+fn variants_are_separate() {
     let (cache, none) = (kept(), Lines::default());
     let german = Lines::of(fields("Accept-Language: de").into_iter());
     let epoch = cache.epoch(1);

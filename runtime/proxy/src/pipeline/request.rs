@@ -126,24 +126,24 @@ pub(crate) fn is_https(request: &RequestHead<'_>, deployment: &Deployment, peer:
     if deployment.trusted_fields == TrustedFields::Rfc7239 {
         return says_https(request, deployment, over_tls);
     }
-    let told = request
+    let words = request
         .fields
         .iter()
         .filter(|field| deployment.request_fields.classify(field.name) == FieldClass::ForwardedProto)
         .flat_map(|field| field.value.split(|byte| *byte == b','));
-    let mut told = told.map(|word| word.trim_ascii().eq_ignore_ascii_case(b"https")).peekable();
-    if told.peek().is_some() { told.all(|says_https| says_https) } else { over_tls }
+    let mut words = words.map(|word| word.trim_ascii().eq_ignore_ascii_case(b"https")).peekable();
+    if words.peek().is_some() { words.all(|says_https| says_https) } else { over_tls }
 }
 
 /// The same for proxies that write `Forwarded`: the nearest one must say it, and no other may say something else.
 fn says_https(request: &RequestHead<'_>, deployment: &Deployment, over_tls: bool) -> bool {
     let of_class = |field: &&Field<'_>| deployment.request_fields.classify(field.name) == FieldClass::Forwarded;
-    let mut told = request.fields.iter().rev().filter(of_class).flat_map(|field| elements(field.value).rev());
+    let mut hops = request.fields.iter().rev().filter(of_class).flat_map(|field| elements(field.value).rev());
     let is_https = |scheme: &str| scheme.eq_ignore_ascii_case("https");
-    let Some(nearest) = told.next() else { return over_tls };
+    let Some(nearest) = hops.next() else { return over_tls };
     let Some(nearest) = nearest else { return false };
     nearest.scheme.map_or(over_tls, |scheme| is_https(&scheme))
-        && told.flatten().filter_map(|element| element.scheme).all(|scheme| is_https(&scheme))
+        && hops.flatten().filter_map(|element| element.scheme).all(|scheme| is_https(&scheme))
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110 §7.2); empty is allowed by the grammar. No name has percent signs, though the

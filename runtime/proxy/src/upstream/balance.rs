@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_eligible_costs_nobody_a_turn() {
+    fn ineligible_members_take_no_turn() {
         let members = members(&[1, 1]);
         let (first, turns) = (First::of(&members), turns(&members));
         let taken = (0..4).map(|_| {
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn the_short_way_takes_nobody_who_is_not_eligible() {
+    fn the_short_way_skips_ineligible_members() {
         let mut members = members(&[1, 1, 1]);
         members[2].priority = 1;
         let (first, turns) = (First::of(&members), turns(&members));
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_out_gives_its_turns_to_nobody() {
+    fn turns_of_ejected_members_are_shared_evenly() {
         let members = members(&[1, 1, 1]);
         let turns = turns(&members);
         let next = || {

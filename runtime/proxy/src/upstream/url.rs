@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use gateway_terms::authority::{Authority, AuthorityError};
 use gateway_terms::upstream::{ServiceName, UpstreamScheme};
 use rustls::pki_types::ServerName;
 
@@ -15,10 +16,13 @@ pub enum UpstreamUrlError {
     Scheme(String),
     /// It has a user, a query, a fragment or a blank.
     TooMuch(String),
-    /// This is not a port.
-    Port(String),
-    /// It has no host.
-    NoHost(String),
+    /// Its host or its port is not valid.
+    Authority {
+        /// The whole URL.
+        url: String,
+        /// What is wrong with it.
+        source: AuthorityError,
+    },
     /// This is not a name that a certificate could have.
     Name(String),
     /// This is not the name of a service.
@@ -35,20 +39,13 @@ impl fmt::Display for UpstreamUrlError {
                 write!(f, "`{name}` is not the name of a service, such as `_http._tcp.orders.internal`, without a port")
             }
             Self::TooMuch(url) => write!(f, "`{url}` has more than a host, a port and a path"),
-            Self::Port(port) => write!(f, "`{port}` is not a port"),
-            Self::NoHost(url) => write!(f, "`{url}` has no host"),
+            Self::Authority { url, source } => write!(f, "`{url}` {source}"),
             Self::Name(host) => write!(f, "`{host}` is no name that a certificate could have"),
         }
     }
 }
 
 impl std::error::Error for UpstreamUrlError {}
-
-impl From<UpstreamUrlError> for String {
-    fn from(error: UpstreamUrlError) -> Self {
-        error.to_string()
-    }
-}
 
 /// `http://host[:port][/prefix]`, or the same with another [`UpstreamScheme`]; inside TLS also the name in its
 /// certificate.
@@ -65,27 +62,16 @@ pub fn parse_url(url: &str) -> Result<(Endpoint, Option<ServerName<'static>>), U
         Some(name) => (Some(name.service.into()), name.domain),
         None => return Err(UpstreamUrlError::Service(authority.to_owned())),
     };
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (
-            host,
-            port.parse::<u16>()
-                .ok()
-                .filter(|port| *port != 0)
-                .ok_or_else(|| UpstreamUrlError::Port(port.to_owned()))?,
-        ),
-        _ => (authority, scheme.usual_port()),
-    };
-    if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte)) {
-        return Err(UpstreamUrlError::NoHost(url.to_owned()));
-    }
+    let address =
+        Authority::parse(authority).map_err(|source| UpstreamUrlError::Authority { url: url.to_owned(), source })?;
     let prefix = prefix.trim_end_matches('/');
     let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
-    let name = scheme.has_tls.then(|| ServerName::try_from(host.trim_matches(['[', ']']).to_owned()));
-    let name = name.transpose().map_err(|_| UpstreamUrlError::Name(host.to_owned()))?;
+    let name = scheme.has_tls.then(|| ServerName::try_from(address.bare_host().to_owned()));
+    let name = name.transpose().map_err(|_| UpstreamUrlError::Name(address.host.to_owned()))?;
     Ok((
         Endpoint {
-            host: same_host(host).into(),
-            port,
+            host: same_host(address.host).into(),
+            port: address.port.unwrap_or(scheme.usual_port()),
             authority: authority.into(),
             prefix: prefix.into(),
             service,
@@ -123,7 +109,19 @@ mod tests {
         assert_eq!(endpoint("https://a.example/b"), Ok(("a.example".into(), 443, "a.example".into(), "/b".into())));
         assert_eq!(endpoint("http://A.Example"), Ok(("a.example".into(), 80, "A.Example".into(), "".into())));
         assert_eq!(endpoint("http://[0:0::A]:81"), Ok(("[::a]".into(), 81, "[0:0::A]:81".into(), "".into())));
-        for bad in ["ftp://a", "a", "http://", "http://u:p@a", "http://a:0", "http://a:b", "http://a?x", "http://a b"] {
+        for bad in [
+            "ftp://a",
+            "a",
+            "http://",
+            "http://u:p@a",
+            "http://a:0",
+            "http://a:b",
+            "http://a?x",
+            "http://a b",
+            "http://a..b",
+            "http://192.0.2.999",
+            "http://[::x]",
+        ] {
             assert!(endpoint(bad).is_err(), "{bad}");
         }
     }

@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_once_is_not_remembered() {
+    fn fields_with_unique_values_are_not_indexed() {
         for (name, unique) in
             [("X-Request-Id", true), ("X-RateLimit-Remaining", true), ("X-AI-RateLimit-Reset", true), ("X-A", false)]
         {

@@ -322,7 +322,7 @@ fn a_cached_token_still_expires() {
 }
 
 #[test]
-fn weak_and_foreign_keys_are_told_at_start() {
+fn weak_and_unfit_keys_are_reported_at_start() {
     let problem = |scheme: &JwtBearer, secret: &str| prepared(scheme, secret).expect_err("refused").concat();
     assert!(problem(&SCHEME, "secret").contains("needs 32"));
     assert!(prepared(&JwtBearer { weak_secret_ok: true, ..SCHEME }, "secret").is_ok());

@@ -1,43 +1,34 @@
 //! Passwords from people, who do not see them, and from programs.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Write as _};
 
+use crate::cli::standard_input::{self, PasswordInputError};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// The first line of standard input; on a terminal it is asked for twice.
 ///
 /// # Errors
 /// There is none, or the two differ.
-pub(super) fn read() -> Result<String, String> {
+pub(super) fn password() -> Result<String, PasswordInputError> {
     if !std::io::stdin().is_terminal() {
-        return line();
+        return standard_input::password();
     }
     let hidden = Hidden::new();
-    let password = asked("Password: ")?;
-    let again = asked("The same again: ")?;
+    let password = typed("Password: ")?;
+    let again = typed("The same again: ")?;
     drop(hidden);
-    if password == again { Ok(password) } else { Err("the two passwords differ; nothing was changed".to_owned()) }
+    if password == again { Ok(password) } else { Err(PasswordInputError::Different) }
 }
 
-fn asked(prompt: &str) -> Result<String, String> {
+fn typed(prompt: &str) -> Result<String, PasswordInputError> {
     let show = |text: &str| {
         let mut terminal = std::io::stderr();
         let _ = terminal.write_all(text.as_bytes()).and_then(|()| terminal.flush());
     };
     show(prompt);
-    let line = line();
+    let password = standard_input::password();
     show("\n");
-    line
-}
-
-fn line() -> Result<String, String> {
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
-    let password = line.trim_end_matches(['\n', '\r']);
-    if password.is_empty() {
-        return Err("the first line of standard input is empty".to_owned());
-    }
-    Ok(password.to_owned())
+    password
 }
 
 /// A terminal that does not show what is typed, until this is dropped.
