@@ -218,7 +218,7 @@ fn write_hmac(out: &mut String, hmac: &Hmac) {
 }
 
 fn write_jwt(out: &mut String, jwt: &Jwt) {
-    let algorithms: Vec<_> = jwt.algorithms.iter().map(|algorithm| algorithm.name).collect();
+    let algorithms: Vec<_> = jwt.algorithms.iter().map(|algorithm| algorithm.name()).collect();
     let (kind, key) = match &jwt.key {
         JwtKey::Secret(reference) => ("secret", secret(reference)),
         JwtKey::PublicKey(reference) => ("public key", secret(reference)),

@@ -8,6 +8,7 @@ pub mod authority;
 pub mod compression;
 pub mod contract;
 pub mod hmac;
+pub mod jwt;
 pub mod key;
 pub mod limit;
 pub mod oauth;

@@ -3,7 +3,7 @@
 use gateway_access::scheme::Scheme;
 use gateway_runtime::codegen::{
     ApiKey, AuthorizationServer, Basic, BodyDigest, ByteSize, ConsumerJwt, Encoding, HmacSignature, Introspection,
-    JwksUrl, JwtAlgorithm, JwtBearer, JwtKey, MutualTls, OpenIdConnect, Replay, SecretReference, SecretSource,
+    JwksUrl, JwtBearer, JwtKey, MutualTls, OpenIdConnect, Replay, SecretReference, SecretSource,
 };
 use gatewayc::ir;
 use gatewayc::ir::Credential;
@@ -26,7 +26,7 @@ pub(super) fn scheme(scheme: &ir::Scheme, server: Option<&'static AuthorizationS
             bare: jwt.bare,
             realm,
             forward,
-            algorithms: list(&jwt.algorithms, algorithm),
+            algorithms: list(&jwt.algorithms, |algorithm| *algorithm),
             key: key(&jwt.key),
             required_claims: texts(&jwt.required_claims),
             issuers: texts(&jwt.issuers),
@@ -89,11 +89,6 @@ fn signature(name: &'static str, realm: &'static str, hmac: &ir::Hmac) -> HmacSi
         replay: if hmac.refuses_replay { Replay::Refuse } else { Replay::Accept },
         hidden: locations(&hmac.hidden),
     }
-}
-
-fn algorithm(algorithm: &ir::JwtAlgorithm) -> JwtAlgorithm {
-    let known = JwtAlgorithm::ALL.into_iter().find(|known| known.name() == algorithm.name);
-    known.expect("the compiler's algorithms are the gateway's")
 }
 
 fn key(key: &ir::JwtKey) -> JwtKey {

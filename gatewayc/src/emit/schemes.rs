@@ -84,7 +84,7 @@ fn jwt_fields(jwt: &Jwt) -> Vec<(&'static str, Expression)> {
         }
     };
     let algorithms =
-        jwt.algorithms.iter().map(|algorithm| Expression::Atom(format!("JwtAlgorithm::{}", algorithm.name)));
+        jwt.algorithms.iter().map(|algorithm| Expression::Atom(format!("JwtAlgorithm::{}", algorithm.name())));
     vec![
         ("bare", boolean(jwt.bare)),
         ("algorithms", Expression::Slice(algorithms.collect())),

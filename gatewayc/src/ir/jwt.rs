@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::ir::secret::SecretReference;
+pub use gateway_terms::jwt::{JwtAlgorithm, KeyFamily};
 
 /// How a token is checked.
 #[derive(Debug, Clone)]
@@ -67,48 +68,6 @@ pub enum JwtKey {
         /// Where the document is.
         url: String,
     },
-}
-
-/// Signature algorithms; see [`JwtAlgorithm::ALL`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JwtAlgorithm {
-    /// As in the header of a token and in generated code.
-    pub name: &'static str,
-    /// What kind of key it needs.
-    pub family: KeyFamily,
-}
-
-impl JwtAlgorithm {
-    /// All that tokens may use. There is no `none`.
-    pub const ALL: &'static [Self] = &[
-        Self { name: "HS256", family: KeyFamily::Secret },
-        Self { name: "HS384", family: KeyFamily::Secret },
-        Self { name: "HS512", family: KeyFamily::Secret },
-        Self { name: "RS256", family: KeyFamily::Rsa },
-        Self { name: "RS384", family: KeyFamily::Rsa },
-        Self { name: "RS512", family: KeyFamily::Rsa },
-        Self { name: "PS256", family: KeyFamily::Rsa },
-        Self { name: "PS384", family: KeyFamily::Rsa },
-        Self { name: "PS512", family: KeyFamily::Rsa },
-        Self { name: "ES256", family: KeyFamily::EllipticCurve },
-        Self { name: "ES384", family: KeyFamily::EllipticCurve },
-        Self { name: "ES512", family: KeyFamily::EllipticCurve },
-        Self { name: "EdDSA", family: KeyFamily::Edwards },
-        Self { name: "Ed25519", family: KeyFamily::Edwards },
-    ];
-}
-
-/// Kinds of key; one scheme accepts one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyFamily {
-    /// A shared secret.
-    Secret,
-    /// An RSA key.
-    Rsa,
-    /// A key on an elliptic curve.
-    EllipticCurve,
-    /// An Edwards-curve key.
-    Edwards,
 }
 
 /// Where scopes are unless a document says otherwise.

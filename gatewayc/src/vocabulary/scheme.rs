@@ -92,7 +92,7 @@ pub(crate) struct Verification {
 impl JwtPolicy {
     /// For a provider that says where its keys are, unless the document says more.
     pub(crate) fn discovered(url: &str) -> Self {
-        let usual = JwtAlgorithm::ALL.iter().filter(|algorithm| algorithm.name == "RS256");
+        let usual = JwtAlgorithm::ALL.iter().filter(|algorithm| **algorithm == JwtAlgorithm::RS256);
         let verification = Verification {
             algorithms: usual.copied().collect(),
             key: JwtKey::Discovery { url: url.to_owned() },
@@ -343,8 +343,8 @@ fn discovered_jwt(reader: &mut Reader<'_>, url: &str, node: &Node) -> JwtPolicy 
                             let read = read_algorithms(reader, &entry.value);
                             algorithms = read.filter(|algorithms| is_one_family(reader, at, algorithms));
                             let first = algorithms.as_ref().and_then(|algorithms| algorithms.first());
-                            if let Some(first) = first.filter(|first| first.family == KeyFamily::Secret) {
-                                let headline = format!("`{}` needs `secret`", first.name);
+                            if let Some(first) = first.filter(|first| first.family() == KeyFamily::Secret) {
+                                let headline = format!("`{}` needs `secret`", first.name());
                                 let diagnostic = Diagnostic::error(GW208, headline);
                                 reader.report(diagnostic.at(at, "a provider publishes no keys for this algorithm"));
                             }
@@ -370,13 +370,16 @@ fn discovered_jwt(reader: &mut Reader<'_>, url: &str, node: &Node) -> JwtPolicy 
 
 /// Says so if not.
 fn is_one_family(reader: &mut Reader<'_>, at: Span, algorithms: &[JwtAlgorithm]) -> bool {
-    let Some(other) = algorithms.iter().find(|algorithm| algorithm.family != algorithms[0].family) else {
+    let Some(other) = algorithms.iter().find(|algorithm| algorithm.family() != algorithms[0].family()) else {
         return true;
     };
     reader.report(
-        Diagnostic::error(GW208, format!("`{}` and `{}` need different kinds of key", algorithms[0].name, other.name))
-            .at(at, "algorithms of one scheme must be of one family")
-            .help("write one scheme for each, and list both under `security`"),
+        Diagnostic::error(
+            GW208,
+            format!("`{}` and `{}` need different kinds of key", algorithms[0].name(), other.name()),
+        )
+        .at(at, "algorithms of one scheme must be of one family")
+        .help("write one scheme for each, and list both under `security`"),
     );
     false
 }
@@ -424,7 +427,7 @@ fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
         return None;
     };
     let (key, algorithms) = (key.clone()?, algorithms?);
-    let family = algorithms.first()?.family;
+    let family = algorithms.first()?.family();
     if !is_one_family(reader, at, &algorithms) {
         return None;
     }
@@ -432,7 +435,7 @@ fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
     if !fits {
         let needs = if family == KeyFamily::Secret { "`secret`" } else { "`publicKey` or `jwks`" };
         reader.report(
-            Diagnostic::error(GW208, format!("`{}` needs {needs}", algorithms[0].name))
+            Diagnostic::error(GW208, format!("`{}` needs {needs}", algorithms[0].name()))
                 .at(*key_at, "not a key for this algorithm")
                 .also(at, "the algorithms"),
         );
@@ -456,7 +459,7 @@ fn read_algorithms(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<JwtAlgori
     let items = reader.words(node, "`algorithms`");
     for item in items {
         let text = item.as_str().unwrap_or_default();
-        match JwtAlgorithm::ALL.iter().find(|algorithm| algorithm.name == text) {
+        match JwtAlgorithm::ALL.iter().find(|algorithm| algorithm.name() == text) {
             Some(algorithm) if algorithms.contains(algorithm) => {}
             Some(algorithm) => algorithms.push(*algorithm),
             None if text.eq_ignore_ascii_case("none") => reader.report(
@@ -464,7 +467,7 @@ fn read_algorithms(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<JwtAlgori
                     .at(item.span, "anyone could write such a token"),
             ),
             None => {
-                let names: Vec<_> = JwtAlgorithm::ALL.iter().map(|algorithm| algorithm.name).collect();
+                let names: Vec<_> = JwtAlgorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
                 reader.report(
                     Diagnostic::error(GW208, format!("`{text}` is not a supported algorithm"))
                         .at(item.span, "not known here")

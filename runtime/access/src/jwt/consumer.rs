@@ -14,7 +14,7 @@ use crate::jwt::denial::{MISSING, invalid};
 use crate::jwt::token::{ClaimRules, NoToken, TokenPlaces};
 use crate::request_view::{CredentialLocation, RequestView};
 use crate::scheme::{Authenticator, Resources, Scheme};
-use gateway_base::jose::keys::{JwtAlgorithm, KeyError, VerifyingKey};
+use gateway_base::jose::keys::{JwtAlgorithm, KeyError, VerifyingKey, signer_of};
 use gateway_base::jose::token::Token;
 use gateway_base::jose::token_keys::{TokenKeys, TokenSigner, TokenVerifier};
 use gateway_parties::consumers::Consumers;
@@ -189,7 +189,7 @@ struct Signer {
 impl TokenSigner for Signer {
     fn sign(&self, claims: &Map<String, Value>) -> Result<String, KeyError> {
         let problem = KeyError::CannotSign(self.algorithm);
-        let Some(algorithm) = self.algorithm.to_sign() else { return Err(problem) };
+        let Some(algorithm) = signer_of(self.algorithm) else { return Err(problem) };
         jsonwebtoken::encode(&Header::new(algorithm), claims, &self.key).map_err(|_| problem)
     }
 }

@@ -10,117 +10,33 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
 
 use crate::jose::token::Token;
+pub use gateway_terms::jwt::JwtAlgorithm;
 
 /// A token without `kid` is tried against at most this many keys.
 const MAX_KEYS_TRIED: usize = 8;
 
-/// The signature algorithms of RFC 7518 §3, RFC 8037 and RFC 9864 that tokens may use. There is no `none`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are those of the RFCs")]
-pub enum JwtAlgorithm {
-    HS256,
-    HS384,
-    HS512,
-    RS256,
-    RS384,
-    RS512,
-    PS256,
-    PS384,
-    PS512,
-    ES256,
-    ES384,
-    ES512,
-    EdDSA,
-    Ed25519,
+/// What `jsonwebtoken` calls an algorithm, if it knows it.
+fn implementation(algorithm: JwtAlgorithm) -> Option<Algorithm> {
+    Some(match algorithm {
+        JwtAlgorithm::HS256 => Algorithm::HS256,
+        JwtAlgorithm::HS384 => Algorithm::HS384,
+        JwtAlgorithm::HS512 => Algorithm::HS512,
+        JwtAlgorithm::RS256 => Algorithm::RS256,
+        JwtAlgorithm::RS384 => Algorithm::RS384,
+        JwtAlgorithm::RS512 => Algorithm::RS512,
+        JwtAlgorithm::PS256 => Algorithm::PS256,
+        JwtAlgorithm::PS384 => Algorithm::PS384,
+        JwtAlgorithm::PS512 => Algorithm::PS512,
+        JwtAlgorithm::ES256 => Algorithm::ES256,
+        JwtAlgorithm::ES384 => Algorithm::ES384,
+        JwtAlgorithm::ES512 => return None,
+        JwtAlgorithm::EdDSA | JwtAlgorithm::Ed25519 => Algorithm::EdDSA,
+    })
 }
 
-impl JwtAlgorithm {
-    /// All of them.
-    pub const ALL: [Self; 14] = [
-        Self::HS256,
-        Self::HS384,
-        Self::HS512,
-        Self::RS256,
-        Self::RS384,
-        Self::RS512,
-        Self::PS256,
-        Self::PS384,
-        Self::PS512,
-        Self::ES256,
-        Self::ES384,
-        Self::ES512,
-        Self::EdDSA,
-        Self::Ed25519,
-    ];
-
-    /// The value of `alg`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::HS256 => "HS256",
-            Self::HS384 => "HS384",
-            Self::HS512 => "HS512",
-            Self::RS256 => "RS256",
-            Self::RS384 => "RS384",
-            Self::RS512 => "RS512",
-            Self::PS256 => "PS256",
-            Self::PS384 => "PS384",
-            Self::PS512 => "PS512",
-            Self::ES256 => "ES256",
-            Self::ES384 => "ES384",
-            Self::ES512 => "ES512",
-            Self::EdDSA => "EdDSA",
-            Self::Ed25519 => "Ed25519",
-        }
-    }
-
-    /// What `jsonwebtoken` calls it, if it knows it.
-    fn implementation(self) -> Option<Algorithm> {
-        Some(match self {
-            Self::HS256 => Algorithm::HS256,
-            Self::HS384 => Algorithm::HS384,
-            Self::HS512 => Algorithm::HS512,
-            Self::RS256 => Algorithm::RS256,
-            Self::RS384 => Algorithm::RS384,
-            Self::RS512 => Algorithm::RS512,
-            Self::PS256 => Algorithm::PS256,
-            Self::PS384 => Algorithm::PS384,
-            Self::PS512 => Algorithm::PS512,
-            Self::ES256 => Algorithm::ES256,
-            Self::ES384 => Algorithm::ES384,
-            Self::ES512 => return None,
-            Self::EdDSA | Self::Ed25519 => Algorithm::EdDSA,
-        })
-    }
-
-    /// What `jsonwebtoken` signs with so that the header has this name, if it can.
-    pub fn to_sign(self) -> Option<Algorithm> {
-        self.implementation().filter(|_| self != Self::Ed25519)
-    }
-
-    /// The least bytes of an HMAC key: as many as the hash has (RFC 7518 §3.2); 0 for other algorithms.
-    pub fn min_secret(self) -> usize {
-        match self {
-            Self::HS256 => 32,
-            Self::HS384 => 48,
-            Self::HS512 => 64,
-            _ => 0,
-        }
-    }
-
-    /// Signed and checked with one shared secret.
-    pub fn is_hmac(self) -> bool {
-        matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
-    }
-
-    /// Signed with RSA: PKCS #1 v1.5 or PSS (RFC 7518 §3.3 and §3.5).
-    pub fn is_rsa(self) -> bool {
-        matches!(self, Self::RS256 | Self::RS384 | Self::RS512 | Self::PS256 | Self::PS384 | Self::PS512)
-    }
-
-    /// Signed with ECDSA (RFC 7518 §3.4); Ed25519 is not among them.
-    pub fn is_elliptic_curve(self) -> bool {
-        matches!(self, Self::ES256 | Self::ES384 | Self::ES512)
-    }
+/// What `jsonwebtoken` signs with so that the header has the name of this algorithm, if it can.
+pub fn signer_of(algorithm: JwtAlgorithm) -> Option<Algorithm> {
+    implementation(algorithm).filter(|_| algorithm != JwtAlgorithm::Ed25519)
 }
 
 /// Why a key cannot be used. Neither the message nor `Debug` quotes the key, and no cause is kept that might.
@@ -295,7 +211,7 @@ impl VerifyingKey {
 
     /// Whether this key made `signature` (base64url) over `signed`. A signature that is not even one did not.
     pub fn made(&self, signed: &str, signature: &str, algorithm: JwtAlgorithm) -> bool {
-        match (&self.key, algorithm.implementation()) {
+        match (&self.key, implementation(algorithm)) {
             (KeyMaterial::Known(key), Some(algorithm)) => {
                 jsonwebtoken::crypto::verify(signature, signed.as_bytes(), key, algorithm).unwrap_or(false)
             }

@@ -10,7 +10,7 @@ use crate::consumers::{Consumer, HmacCredential, Identity, PasswordCredential, S
 use crate::password::{self, PasswordHashError};
 use crate::stored_password::StoredPassword;
 use gateway_base::digest::Digest;
-use gateway_base::jose::keys::JwtAlgorithm;
+use gateway_base::jose::keys::{JwtAlgorithm, signer_of};
 use gateway_base::secret::{Encoding, Secret, SecretError};
 
 /// The longest name of a key, in bytes.
@@ -293,7 +293,7 @@ impl Reading<'_> {
         optional: bool,
     ) -> Option<(Secret, Duration)> {
         let entries = self.members(node, "`signing`", &["ttl", "privateKey"])?;
-        if algorithm.to_sign().is_none() {
+        if signer_of(algorithm).is_none() {
             let message = format!(
                 "the gateway checks {} and does not sign with it; use ES384 or EdDSA [GW603]",
                 algorithm.name()
