@@ -1,9 +1,10 @@
 //! `Cache-Control` (RFC 9111 §5.2): one reader for all that obeys it.
 //!
-//! What cannot be read is read as the more careful: a value with quoted text that does not end may hide any directive
-//! ([`is_cut_off`](crate::lists::is_cut_off)), and a time that is no number is no time at all (RFC 9111 §4.2.1).
+//! What cannot be read is read as the more careful: a value that is no list of directives may hide any of them
+//! ([`is_malformed`]), and a time that is no number is no time at all (RFC 9111 §4.2.1).
 
-use crate::lists::members;
+use crate::lists::{is_quoted, members};
+use gateway_terms::token::is_token;
 
 /// As many seconds as a directive may say; more are as many (RFC 9111 §1.2.2).
 pub const MOST_SECONDS: u64 = 1 << 31;
@@ -46,6 +47,18 @@ pub fn directives(value: &[u8]) -> impl Iterator<Item = Directive<'_>> {
     })
 }
 
+/// Whether a member of a value is no directive: a token, alone or with a token or quoted text as its argument (RFC 9111 §5.2).
+/// Nobody can say what was meant, as in `max-age=60; private`.
+#[must_use]
+pub fn is_malformed(value: &[u8]) -> bool {
+    // Nothing after the equals sign is read as a time that is none.
+    let is_argument = |argument: &[u8]| argument.is_empty() || is_token(argument) || is_quoted(argument);
+    members(value).any(|member| match memchr::memchr(b'=', member) {
+        Some(at) => !is_token(member[..at].trim_ascii()) || !is_argument(member[at + 1..].trim_ascii()),
+        None => !is_token(member),
+    })
+}
+
 /// A whole number of seconds, and nothing else.
 #[must_use]
 pub fn seconds(argument: Option<&[u8]>) -> Option<u64> {
@@ -75,6 +88,41 @@ mod tests {
         assert_eq!(found, expected);
         assert!(directives(b"NO-Store").all(|directive| directive.is("no-store")));
         assert!(!directives(b"no-storey").any(|directive| directive.is("no-store")));
+    }
+
+    #[test]
+    fn what_is_no_list_of_directives_is_malformed() {
+        for value in [
+            "max-age=60",
+            "max-age = 60 ,, Private=\"a, no-store\"",
+            "a=\"b\\\"c\", d",
+            "max-age=",
+            "max-age='60'",
+            "x!#$%&'*+-.^_`|~=1",
+            "",
+        ] {
+            assert!(!is_malformed(value.as_bytes()), "{value}");
+        }
+        for value in [
+            "private; max-age=0",
+            "no-cache; no-store",
+            "no-store;",
+            "no-store:1",
+            "\"no-store\"",
+            "max-age=0 no-store",
+            "no store",
+            "=no-store",
+            "foo\"bar, no-store, c\"d",
+            "max-age=60, x=a\"b, private, \"",
+            "foo=\"bar, no-store",
+            "max-age=60, foo=\"",
+            "foo=\"bar\\\"",
+            "a=\"b\"c",
+            "a=\"b\"\"c\"",
+            "no-store\u{e9}",
+        ] {
+            assert!(is_malformed(value.as_bytes()), "{value}");
+        }
     }
 
     #[test]

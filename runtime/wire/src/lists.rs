@@ -17,14 +17,11 @@ pub fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     .filter(|member| !member.is_empty())
 }
 
-/// Whether quoted text in a value has no end: nobody can say what it hides.
+/// Whether a value is one quoted text, from its first byte to its last.
 #[must_use]
-pub fn is_cut_off(value: &[u8]) -> bool {
+pub fn is_quoted(value: &[u8]) -> bool {
     let mut quoted = Quoted::default();
-    for byte in value {
-        quoted.goes_on(*byte);
-    }
-    quoted.is_open
+    !value.is_empty() && value.iter().all(|byte| quoted.goes_on(*byte)) && !quoted.is_open && quoted.texts == 1
 }
 
 /// Quoted text (RFC 9110 §5.6.4) while it is read.
@@ -32,6 +29,8 @@ pub fn is_cut_off(value: &[u8]) -> bool {
 struct Quoted {
     is_open: bool,
     is_escaped: bool,
+    /// So many have ended.
+    texts: u32,
 }
 
 impl Quoted {
@@ -41,7 +40,10 @@ impl Quoted {
         match byte {
             _ if self.is_escaped => self.is_escaped = false,
             b'\\' if self.is_open => self.is_escaped = true,
-            b'"' => self.is_open = !self.is_open,
+            b'"' => {
+                self.texts += u32::from(self.is_open);
+                self.is_open = !self.is_open;
+            }
             _ => {}
         }
         was_open || self.is_open
@@ -69,16 +71,22 @@ mod tests {
     }
 
     #[test]
-    fn quoted_text_has_an_end() {
+    fn quoted_text_begins_and_ends_with_its_quotation_marks() {
         for (value, expected) in [
-            ("a=\"b\"", false),
-            ("a=\"b", true),
-            ("a=\"b\\\"", true),
-            ("a=\"b\\\\\"", false),
-            ("a=b\\\"", true),
-            ("a", false),
+            ("\"\"", true),
+            ("\"b, c\"", true),
+            ("\"b\\\\\"", true),
+            ("\"b\\\"\"", true),
+            ("\"b", false),
+            ("\"b\\\"", false),
+            ("\"b\"c", false),
+            ("\"b\"\"c\"", false),
+            ("b\"c\"", false),
+            ("\"", false),
+            ("b", false),
+            ("", false),
         ] {
-            assert_eq!(is_cut_off(value.as_bytes()), expected, "{value}");
+            assert_eq!(is_quoted(value.as_bytes()), expected, "{value}");
         }
     }
 }

@@ -23,8 +23,7 @@ use crate::prepare_error::PrepareError;
 use gateway_base::connector;
 use gateway_base::encoding::form_encode;
 use gateway_base::secret::{SecretReference, SecretStore};
-use gateway_wire::cache_control::{Directive, directives};
-use gateway_wire::lists::is_cut_off;
+use gateway_wire::cache_control::{Directive, directives, is_malformed};
 
 /// For everything, from the name's resolution to the last byte of the answer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -196,7 +195,7 @@ async fn read(response: Response<hyper::body::Incoming>) -> Result<Fetched, Fetc
 fn max_age(cache_control: &[&[u8]]) -> Option<Duration> {
     let all = || cache_control.iter().copied().flat_map(directives);
     let forbids = |directive: Directive<'_>| directive.is("no-store") || directive.is("no-cache");
-    if cache_control.iter().copied().any(is_cut_off) || all().any(forbids) {
+    if cache_control.iter().copied().any(is_malformed) || all().any(forbids) {
         return Some(Duration::ZERO);
     }
     // Of several, the first counts.

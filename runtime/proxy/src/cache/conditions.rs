@@ -34,9 +34,11 @@ pub(crate) fn part(stored: &Stored, conditions: &Lines) -> Part {
     if stored.status != 200 || !holds_if_range(stored, conditions) {
         return Part::Whole;
     }
-    match conditions.first("range") {
-        Some(range) => bytes(range, stored.body.len()),
-        None => Part::Whole,
+    let mut ranges = conditions.all("range");
+    match (ranges.next(), ranges.next()) {
+        (Some(range), None) => bytes(range, stored.body.len()),
+        // Two fields are no range, as two ranges in one.
+        _ => Part::Whole,
     }
 }
 

@@ -1,8 +1,7 @@
 //! `Cache-Control` of requests and of responses (RFC 9111 §5.2, RFC 5861).
 
-use gateway_wire::cache_control::{directives, seconds};
+use gateway_wire::cache_control::{directives, is_malformed, seconds};
 use gateway_wire::http1::head::Field;
-use gateway_wire::lists::is_cut_off;
 
 /// What a response says about its storage.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +35,7 @@ pub(crate) struct RequestDirectives {
 
 impl ResponseDirectives {
     pub(super) fn of(fields: &[Field<'_>]) -> Self {
-        let mut found = Self { no_store: values(fields, "cache-control").any(is_cut_off), ..Self::default() };
+        let mut found = Self { no_store: values(fields, "cache-control").any(is_malformed), ..Self::default() };
         for directive in values(fields, "cache-control").flat_map(directives) {
             match &*directive.name.to_ascii_lowercase() {
                 "no-store" => found.no_store = true,
@@ -62,7 +61,7 @@ impl ResponseDirectives {
 
 impl RequestDirectives {
     pub(crate) fn of(fields: &[Field<'_>]) -> Self {
-        let mut found = Self { no_store: values(fields, "cache-control").any(is_cut_off), ..Self::default() };
+        let mut found = Self { no_store: values(fields, "cache-control").any(is_malformed), ..Self::default() };
         let mut has_any = false;
         for directive in values(fields, "cache-control").flat_map(directives) {
             has_any = true;

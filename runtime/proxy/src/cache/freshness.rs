@@ -5,8 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 use crate::cache::directives::{RequestDirectives, ResponseDirectives, values};
+use crate::cache::key::varied_by;
 use crate::cache::lines::Lines;
 use crate::tables::Cache;
+use gateway_terms::token::is_token;
 use gateway_tls::CERTIFICATE_HEADERS;
 use gateway_wire::cache_control::seconds;
 use gateway_wire::http1::head::Field;
@@ -242,7 +244,7 @@ fn millis(time: Duration) -> u64 {
 
 /// `Vary: *`: no other request is answered by it (RFC 9111 §4.1). Nor is it by what cannot be read.
 fn varies_by_everything(fields: &[Field<'_>]) -> bool {
-    values(fields, "vary").any(|value| value.contains(&b'"') || members(value).any(|name| name == b"*"))
+    values(fields, "vary").flat_map(members).any(|name| name == b"*" || !is_token(name))
 }
 
 /// Whether a response depends on a field that the gateway writes, or one of `more`: what the client has sent under that name
@@ -271,6 +273,15 @@ pub(super) fn varies_by_own(fields: &[Field<'_>], more: &[&str]) -> bool {
     values(fields, "vary").flat_map(members).any(is_own)
 }
 
+/// Whether a 304 with these fields says that a stored response is for other requests than those that get it.
+pub(super) fn varies_more(stored: &Stored, update: &[Field<'_>], more: &[&str]) -> bool {
+    let known = varied_by(&stored.head);
+    let is_known = |name: &[u8]| known.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
+    varies_by_everything(update)
+        || varies_by_own(update, more)
+        || !values(update, "vary").flat_map(members).all(is_known)
+}
+
 /// Whether the upstream's 304 with these fields is about what is stored (RFC 9111 §4.3.4): where it names the content, it
 /// names this one. Tags are compared weakly, as in the request: what compresses a response makes its tag a weak one.
 pub(super) fn is_about(stored: &Stored, update: &Lines) -> bool {
@@ -285,7 +296,8 @@ pub(super) fn is_about(stored: &Stored, update: &Lines) -> bool {
     }
 }
 
-/// A stored response after the upstream has said in `update`, a 304, that it is valid (RFC 9111 §3.2, §4.3.4).
+/// A stored response after the upstream has said in `update`, a 304, that it is valid (RFC 9111 §3.2, §4.3.4); `is_authorized`
+/// if it said so to a request with `Authorization` that `security` did not check (§3.5).
 ///
 /// # Errors
 /// The same, for the client that has asked and nobody else: it may not be stored any more.
@@ -293,6 +305,7 @@ pub(crate) fn freshened(
     stored: &Stored,
     update: &Lines,
     rule: &Cache,
+    is_authorized: bool,
     asked_at: Moment,
     now: Moment,
 ) -> Result<Stored, Stored> {
@@ -304,7 +317,7 @@ pub(crate) fn freshened(
     let is_outdated = |name: &str| ["age", "date"].iter().any(|one| one.eq_ignore_ascii_case(name));
     let old = stored.head.iter().filter(|field| !is_updated(field.name) && !is_outdated(field.name));
     let fields: Vec<Field<'_>> = old.chain(update.iter().filter(|field| !is_kept(field.name))).collect();
-    let received = Received { status: stored.status, fields: &fields, is_authorized: false, asked_at, now };
+    let received = Received { status: stored.status, fields: &fields, is_authorized, asked_at, now };
     let fresh = |terms: Terms| Stored {
         status: stored.status,
         head: Lines::of(fields.iter().copied()),

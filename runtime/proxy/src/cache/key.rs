@@ -4,6 +4,7 @@ use crate::cache::lines::Lines;
 use gateway_base::digest::Digest;
 use gateway_base::encoding::form_decode;
 use gateway_wire::http1::head::Field;
+use gateway_wire::http1::names::is_same_name_ignoring_punctuation;
 use gateway_wire::lists::members;
 
 /// What a response is found by. It is made with a cryptographic hash: no client finds a request that has another's key.
@@ -47,6 +48,18 @@ impl KeyParts {
     pub(crate) fn add_header(&mut self, name: &str, fields: &[Field<'_>]) {
         self.add(23, name.as_bytes());
         fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name)).for_each(|field| self.add(24, field.value));
+        self.add_twins(name, fields.iter().copied());
+    }
+
+    /// Adds the header fields that CGI and its descendants read as those of a name: their punctuation is another.
+    fn add_twins<'f>(&mut self, name: &str, fields: impl Iterator<Item = Field<'f>>) {
+        let is_twin = |field: &Field<'_>| {
+            is_same_name_ignoring_punctuation(name, field.name) && !field.name.eq_ignore_ascii_case(name)
+        };
+        for field in fields.filter(is_twin) {
+            self.add(27, field.name.as_bytes());
+            self.add(28, field.value);
+        }
     }
 
     /// Adds the cookies of a name as they were sent.
@@ -94,6 +107,7 @@ pub(crate) fn variant(key: Key, names: &[Box<str>], request: &Lines) -> Key {
         if !values.is_empty() {
             parts.add(2, &values.join(&b", "[..]));
         }
+        parts.add_twins(name, request.iter());
     }
     parts.key()
 }

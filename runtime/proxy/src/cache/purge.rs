@@ -16,7 +16,8 @@ pub(crate) fn tag_of(canonical_path: &str) -> u64 {
 #[derive(Debug)]
 pub(crate) struct Purging {
     cache: &'static ResponseCache,
-    tag: u64,
+    /// Of the path as it was sent, and as rules have made it.
+    tags: [u64; 2],
     /// In the form that routes are found by.
     path: String,
     /// The client's name for the gateway, with its port.
@@ -24,18 +25,20 @@ pub(crate) struct Purging {
 }
 
 impl Purging {
-    /// A request of this method for a path, where the method is not safe (RFC 9110 §9.2.1).
+    /// A request of this method for a path, which rules have made `rewritten`, where the method is not safe (RFC 9110 §9.2.1).
     pub(crate) fn of(
         cache: &'static ResponseCache,
         method: &str,
         path: &RequestPath<'_>,
+        rewritten: &RequestPath<'_>,
         host: Option<&str>,
     ) -> Option<Self> {
         if matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "QUERY") {
             return None;
         }
         let path = path.canonical();
-        Some(Self { cache, tag: tag_of(path), path: path.to_owned(), host: host.unwrap_or_default().to_owned() })
+        let tags = [tag_of(path), tag_of(rewritten.canonical())];
+        Some(Self { cache, tags, path: path.to_owned(), host: host.unwrap_or_default().to_owned() })
     }
 
     /// The upstream has answered.
@@ -43,7 +46,11 @@ impl Purging {
         if !(200..400).contains(&status) {
             return;
         }
-        self.cache.purge_tag(self.tag);
+        let [sent, rewritten] = self.tags;
+        self.cache.purge_tag(sent);
+        if rewritten != sent {
+            self.cache.purge_tag(rewritten);
+        }
         for field in fields {
             let says_where = ["location", "content-location"].iter().any(|name| field.name.eq_ignore_ascii_case(name));
             let Ok(value) = std::str::from_utf8(field.value) else { continue };
@@ -177,7 +184,7 @@ mod tests {
             ("gw.test", "p?at=http://other.test/", Some("/news/p")),
             ("gw.test", "urn:isbn:1", None),
         ] {
-            let purging = Purging::of(cache, "PUT", &path, Some(host)).expect("it changes something");
+            let purging = Purging::of(cache, "PUT", &path, &path, Some(host)).expect("it changes something");
             assert_eq!(purging.own_path(reference).as_deref(), expected, "{host} {reference}");
         }
     }

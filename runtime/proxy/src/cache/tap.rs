@@ -10,7 +10,9 @@ use bytes::Bytes;
 use crate::body_memory::Taken;
 use crate::cache::flight::Landing;
 use crate::cache::flights::Lead;
-use crate::cache::freshness::{Moment, Received, Stored, Terms, freshened, is_about, terms, varies_by_own};
+use crate::cache::freshness::{
+    Moment, Received, Stored, Terms, freshened, is_about, terms, varies_by_own, varies_more,
+};
 use crate::cache::key::Key;
 use crate::cache::lines::Lines;
 use crate::cache::request::Caching;
@@ -111,15 +113,17 @@ impl Tap {
         let caching = Rc::clone(&self.caching);
         if let (304, Some((key, stored))) = (status, &self.validating) {
             let now = Moment::now();
-            let update = Lines::of(end_to_end(fields, table));
+            let passed: Vec<Field<'_>> = end_to_end(fields, table).collect();
+            let update = Lines::of(passed.iter().copied());
             if !is_about(stored, &update) {
                 caching.cache.forget(*key, stored);
                 self.land(Landing::Released);
                 self.stopped = Some(Stopped::Other);
                 return true;
             }
-            let fresh = freshened(stored, &update, caching.rule, self.asked_at, now);
-            let valid = match fresh.and_then(|fresh| if hides_terms(fields, table) { Err(fresh) } else { Ok(fresh) }) {
+            let fresh = freshened(stored, &update, caching.rule, caching.is_authorized, self.asked_at, now);
+            let is_for_one = hides_terms(fields, table) || varies_more(stored, &passed, &caching.own_fields);
+            let valid = match fresh.and_then(|fresh| if is_for_one { Err(fresh) } else { Ok(fresh) }) {
                 Ok(fresh) => {
                     let is_for_others = fresh.terms.is_for_others();
                     let fresh = caching.cache.store(caching.place, &caching.fields, fresh, caching.epoch);

@@ -10,7 +10,9 @@ use crate::cache::conditions::{Part, part};
 use crate::cache::directives::RequestDirectives;
 use crate::cache::flight::Landing;
 use crate::cache::flights::Role;
-use crate::cache::freshness::{Moment, Received, Stored, Terms, Use, freshened, is_about, terms, varies_by_own};
+use crate::cache::freshness::{
+    Moment, Received, Stored, Terms, Use, freshened, is_about, terms, varies_by_own, varies_more,
+};
 use crate::cache::key::{Key, KeyParts, variant};
 use crate::cache::lines::Lines;
 use crate::cache::shard::Place;
@@ -163,14 +165,33 @@ fn a_304_refreshes_what_is_stored() {
     let old = stored("Cache-Control: max-age=1\nETag: \"a\"\nContent-Type: text/plain\nX-Old: 1\nAge: 1");
     let update = fields("Cache-Control: max-age=60\nContent-Type: text/html\nX-New: 1\nX-Old: 2");
     let update = Lines::of(update.into_iter());
-    let fresh = freshened(&old, &update, &rule(None), NOW, later(100)).expect("it may be stored");
+    let fresh = freshened(&old, &update, &rule(None), false, NOW, later(100)).expect("it may be stored");
     let value = |name: &str| String::from_utf8_lossy(fresh.head.first(name).unwrap_or_default()).into_owned();
     assert_eq!([value("x-old"), value("x-new"), value("content-type"), value("age")], ["2", "1", "text/plain", ""]);
     assert_eq!((fresh.age(later(101)), fresh.left(later(101))), (1000, 59_000));
     let refusal = Lines::of(fields("Cache-Control: no-store").into_iter());
-    let fresh = freshened(&old, &refusal, &rule(None), NOW, later(100)).expect_err("it may not be stored any more");
+    let fresh =
+        freshened(&old, &refusal, &rule(None), false, NOW, later(100)).expect_err("it may not be stored any more");
     assert_eq!(fresh.head.first("cache-control"), Some(&b"no-store"[..]));
     assert!(fresh.body == old.body && !fresh.stands_in(later(100)));
+    // What is said to one with a credential is for nobody else (RFC 9111 §3.5).
+    for (update, expected) in [("Cache-Control: max-age=60", false), ("Cache-Control: max-age=60, public", true)] {
+        let update = Lines::of(fields(update).into_iter());
+        let fresh = freshened(&old, &update, &rule(None), true, NOW, later(100));
+        assert_eq!(fresh.is_ok(), expected);
+    }
+    let varied = stored("Cache-Control: max-age=1\nVary: Accept, X-One");
+    for (update, expected) in [
+        ("X-New: 1", false),
+        ("Vary: x-one", false),
+        ("Vary: Accept\nVary: X-One", false),
+        ("Vary: *", true),
+        ("Vary: X-One, Cookie", true),
+        ("Vary: X-Consumer", true),
+        ("Vary: X-One; Accept", true),
+    ] {
+        assert_eq!(varies_more(&varied, &fields(update), &["X-Consumer"]), expected, "{update}");
+    }
     for (update, expected) in [
         ("ETag: \"a\"", true),
         ("ETag: W/\"a\"", true),
@@ -202,6 +223,7 @@ fn requests_are_answered_in_part() {
         ("Range: bytes=0-1\nIf-Range: W/\"a\"", Part::Whole),
         ("Range: bytes=0-1\nIf-Range: Sun, 06 Nov 1994 08:49:37 GMT", Part::Bytes(0..2)),
         ("Range: bytes=0-1\nIf-Range: Sun, 06 Nov 1994 08:49:38 GMT", Part::Whole),
+        ("Range: bytes=0-1\nRange: bytes=0-2", Part::Whole),
     ] {
         assert_eq!(part(&response, &Lines::of(fields(conditions).into_iter())), expected, "{conditions}");
     }
@@ -225,6 +247,10 @@ fn variants_are_separate() {
     assert_eq!(variant(1, &["a".into()], &one), variant(1, &["a".into()], &two));
     let values = ["A: x, y", "A: x, , y", "A: x,y", "A: ", "B: x, y", "A: y, x"];
     let keys = values.map(|value| variant(1, &["a".into()], &Lines::of(fields(value).into_iter())));
+    // CGI and its descendants read both as one.
+    let twins = ["X-A: 1", "X_A: 1", "X-A: 1\nX_A: 2", "B: 1"];
+    let twins = twins.map(|value| variant(1, &["x-a".into()], &Lines::of(fields(value).into_iter())));
+    assert!((0..twins.len()).all(|index| !twins[..index].contains(&twins[index])), "{twins:?}");
     assert!((0..keys.len()).all(|index| !keys[..index].contains(&keys[index])), "{keys:?}");
     for (head, expected) in [
         ("Vary: accept", false),

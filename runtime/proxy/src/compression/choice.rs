@@ -3,10 +3,9 @@
 use crate::body_memory::{BodyMemory, Taken};
 use crate::compression::{Coding, Compression, Encoder};
 use gateway_terms::compression::is_among;
-use gateway_wire::cache_control::directives;
+use gateway_wire::cache_control::{directives, is_malformed};
 use gateway_wire::entity_tag::{NoneMatch, entity_tags};
 use gateway_wire::http1::head::Field;
-use gateway_wire::lists::is_cut_off;
 
 /// What one client is offered.
 #[derive(Debug, Clone, Copy)]
@@ -134,7 +133,7 @@ fn has_coded(coding: Option<&dyn Coding>, request: &[Field<'_>]) -> bool {
 
 /// RFC 9111 §5.2.2.6.
 fn forbids_change(cache_control: &[u8]) -> bool {
-    is_cut_off(cache_control) || directives(cache_control).any(|directive| directive.is("no-transform"))
+    is_malformed(cache_control) || directives(cache_control).any(|directive| directive.is("no-transform"))
 }
 
 /// The coding that a client likes best; of those that it likes as much, the first one.

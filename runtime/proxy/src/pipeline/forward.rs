@@ -479,7 +479,7 @@ impl ForwardRequest<'_> {
                 {
                     write_field(head, field.name, field.value);
                 }
-                FieldClass::Cookie if hides(field.name) => {}
+                FieldClass::Cookie if hides(field.name) || of_connection.has(field.name) => {}
                 FieldClass::Cookie if self.hidden.cookies.is_empty() && !edits.replaces(field.name) => {
                     write_field(head, field.name, field.value)
                 }

@@ -264,15 +264,17 @@ impl<'a, S> Steps<'a, S> {
         let to = other.map_or(own, |other| &other.to);
         let permit = &self.see_content_to_sign(to, permit, record)?; // 413 503
         let form = self.form_without_credentials(&operation.hidden, record)?; // 400
-        let certificate = self.view.certificate.filter(|_| operation.reads_certificates);
+        let certificate = self.shown_certificate();
         let forward_request = self.forward_request(to, &operation.hidden, certificate, form.as_deref(), permit, record);
         let Request { head, target, .. } = self.request;
         let origin = &forward_request.origin(head);
         let addresses = forward_request.addresses(origin, target);
         let cached = self.deployment.cache.as_ref().zip(operation.table.cache.as_ref());
         let caching = cached.and_then(|(cache, rule)| self.caching(cache, rule, to, &addresses, permit, record));
-        if let Some(serve) =
-            caching.as_ref().and_then(|it| self.stored(it, forward_request.described, &addresses, record))
+        // What is fresh now may not be so when it is the request's turn.
+        let is_now = record.delay().is_none();
+        if let Some(caching) = caching.as_ref().filter(|_| is_now)
+            && let Some(serve) = self.stored(caching, forward_request.described, &addresses, record)
         {
             return Err(Stop::Stored(Box::new(serve)));
         }
@@ -282,13 +284,18 @@ impl<'a, S> Steps<'a, S> {
         forwarding.content_digest = signed.map(|content| Digest::of(content).to_hex());
         forwarding.caching = caching.map(Box::new);
         if let Some(cache) = self.deployment.cache.as_ref().filter(|_| operation.table.cache.is_none()) {
-            let purging = Purging::of(cache, head.method, &self.request.path, target.host);
+            let purging = Purging::of(cache, head.method, &self.request.path, self.routed.path, target.host);
             forwarding.purging = purging.map(Box::new);
         }
         if let Some(mirror) = &own.mirror {
             forwarding.terms.copy.set(self.copy(mirror, to, permit, record));
         }
         Ok(forwarding)
+    }
+
+    /// The client's certificate, where the upstream sees it.
+    fn shown_certificate(&self) -> Option<&ClientCertificate> {
+        self.view.certificate.filter(|_| self.routed.operation.reads_certificates)
     }
 
     /// For a request that is not to go further: the gateway answers as the one that it is for (RFC 9110 §7.6.2).
@@ -354,6 +361,10 @@ impl<'a, S> Steps<'a, S> {
                 parts.add(8, host.as_bytes());
             }
         }
+        // Also one that has admitted nobody.
+        if let Some(certificate) = self.shown_certificate() {
+            parts.add(17, certificate.fingerprint.bytes());
+        }
         let is_known = self.add_caller(&mut parts, permit);
         match rule.key {
             None => self.add_query(&mut parts),
@@ -365,9 +376,14 @@ impl<'a, S> Steps<'a, S> {
         let edits = &operation.table.request_headers;
         let is_decoded = operation.table.compression.is_some();
         let matters = |field: &Field<'_>| !(is_decoded && field.name.eq_ignore_ascii_case("accept-encoding"));
-        let tag = tag_of(self.request.path.canonical());
-        let bypasses =
-            !is_known || FOR_UPSTREAM.iter().any(|name| has(name)) || (is_for_get && has_body) || self.hides_fields();
+        let tag = tag_of(self.routed.path.canonical());
+        // Conditions and ranges are about what GET transfers (RFC 9110 §13.1, §14.2).
+        let has_conditions = !is_for_get && SET_ASIDE.iter().any(|name| has(name));
+        let bypasses = !is_known
+            || has_conditions
+            || FOR_UPSTREAM.iter().any(|name| has(name))
+            || (is_for_get && has_body)
+            || self.hides_fields();
         let asked = RequestDirectives::of(head.fields);
         let IdentityHeaders { consumer, credential, custom_id, client, user } = operation.api.identity_headers;
         Some(Caching {

@@ -137,14 +137,21 @@ where
     let mut values = Values::default();
     if let Some(offer) = record.offer {
         let edits = serve.terms.edits;
-        let passed = written.fields.iter().filter(|field| !edits.replaces(field.name));
-        let passed = passed.map(|field| (field.name, field.value));
+        // A part says of what it depends on what all of it would say (RFC 9110 §15.3.7).
+        let is_part = written.status == 206;
+        let status = if is_part { stored.status } else { written.status };
+        let is_left_out = |field: &Field<'_>| edits.replaces(field.name) || (is_part && is(field, "content-range"));
+        let passed = written.fields.iter().filter(|field| !is_left_out(field)).map(|field| (field.name, field.value));
         let own = edits.set.iter().chain(edits.add).map(|(name, value)| (*name, value.as_bytes()));
-        let length = if let BodyLength::Exactly(length) = written.length { Some(length) } else { None };
-        let subject =
-            Subject { status: written.status, fields: passed.chain(own), length, to_head: record.facts.to_head };
+        let length = match written.length {
+            _ if is_part => Some(stored.body.len() as u64),
+            BodyLength::Exactly(length) => Some(length),
+            _ => None,
+        };
+        let subject = Subject { status, fields: passed.chain(own), length, to_head: record.facts.to_head };
         match offer.plan(subject) {
             Plan::Pass => {}
+            _ if is_part => written.fields = values.describe(&written.fields, None, false),
             Plan::Vary => written.fields = values.describe(&written.fields, None, false),
             Plan::VaryWeakly => written.fields = values.describe(&written.fields, None, true),
             Plan::VaryWithoutLength => {
