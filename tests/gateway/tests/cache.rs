@@ -315,6 +315,40 @@ fn what_changes_something_ends_what_is_stored() {
 }
 
 #[test]
+fn paths_that_rules_make_are_those_that_are_stored() {
+    let upstream = counting("");
+    let gateway = Gateway::before(&upstream);
+    let change = |target: &str| gateway.request("PUT", target, "Content-Length: 0\r\n").status;
+    for (stored, changed) in [
+        ("/papers/minute?x", "/news/minute?x"),
+        ("/news/minute?x", "/papers/minute?x"),
+        ("/papers/minute?x", "/papers/minute?x"),
+    ] {
+        gateway.get(stored, "");
+        assert!(is_hit(&gateway.get("/news/minute?x", "")) && is_hit(&gateway.get("/papers/minute?x", "")), "{stored}");
+        assert_eq!(change(changed), 200);
+        assert!(!is_hit(&gateway.get("/news/minute?x", "")), "{stored} {changed}");
+        assert_eq!(change("/news/minute"), 200);
+    }
+}
+
+#[test]
+fn a_request_gets_what_is_fresh_when_it_is_its_turn() {
+    let upstream = counting("");
+    let gateway = Gateway::before(&upstream);
+    gateway.get("/news/queued", "");
+    // Half a second passes before each, and what is stored is fresh for 200 ms.
+    let answers: Vec<Response> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..3).map(|_| scope.spawn(|| gateway.get("/news/queued", ""))).collect();
+        asked.into_iter().map(|asked| asked.join().expect("an answer")).collect()
+    });
+    let mut numbers: Vec<&str> = answers.iter().map(number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, ["1", "2", "3"], "{answers:?}");
+    assert!(!answers.iter().any(is_hit), "{answers:?}");
+}
+
+#[test]
 fn what_is_under_way_when_something_changes_is_not_stored() {
     let upstream = Upstream::start(|head, connection| {
         read_body(head, connection);
@@ -555,6 +589,7 @@ fn who_is_left_alone_leaves_nothing_behind() {
             ("Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n", "fwd=bypass"),
             ("Cache-Control: no-store\r\n", "fwd=request"),
             ("Cache-Control: foo=\"bar\r\n", "fwd=request"),
+            ("Cache-Control: no-store;\r\n", "fwd=request"),
             ("If-Match: \"z\"\r\n", "fwd=bypass"),
             ("Range: bytes=99-\r\n", "fwd=uri-miss"),
             ("X-Any: 1\r\nConnection: x-any\r\n", "fwd=bypass"),
@@ -613,12 +648,19 @@ fn credentials_of_two_schemes_are_two_callers() {
 #[test]
 fn what_depends_on_the_gateways_own_fields_is_not_stored() {
     let upstream = scripted(|head| {
-        let fields = ["Vary: X-Forwarded-For", "Vary: Accept, Via", "Connection: Vary\r\nVary: Accept", "Vary: Accept"];
-        let index = head.split(['?', ' ']).nth(2).and_then(|number| number.parse().ok()).unwrap_or(3_usize);
+        let fields = [
+            "Vary: X-Forwarded-For",
+            "Vary: Accept, Via",
+            "Connection: Vary\r\nVary: Accept",
+            "Vary: Accept; Cookie",
+            "Cache-Control: private; max-age=60",
+            "Vary: Accept",
+        ];
+        let index = head.split(['?', ' ']).nth(2).and_then(|number| number.parse().ok()).unwrap_or(5_usize);
         format!("HTTP/1.1 200 OK\r\n{}\r\nContent-Length: 2\r\n\r\nhi", fields[index])
     });
     let gateway = Gateway::before(&upstream);
-    for (index, expected) in [(0, false), (1, false), (2, false), (3, true)] {
+    for (index, expected) in [(0, false), (1, false), (2, false), (3, false), (4, false), (5, true)] {
         let target = format!("/news/minute?{index}");
         gateway.get(&target, "");
         assert_eq!(is_hit(&gateway.get(&target, "")), expected, "{target}");

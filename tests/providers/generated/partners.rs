@@ -3,6 +3,7 @@
 //   GET   /partners/audit     audit        -> default as received without /partners   certificate `partner` [auditor]
 //   GET   /partners/both      both         -> default as received without /partners   api key `key` and certificate `partner`
 //   GET   /partners/either    either       -> default as received without /partners   certificate `partner` or api key `key`
+//   GET   /partners/kept      kept         -> default as received without /partners   certificate `partner` or api key `key`; cached for 1m
 //   GET   /partners/orders    listOrders   -> default as received without /partners   certificate `partner`
 //   GET   /partners/perhaps   perhaps      -> default as received without /partners   certificate `partner` or anonymous
 //   GET   /partners/public    readPublic   -> default as received without /partners   anyone
@@ -39,6 +40,15 @@ pub(super) static API: Api = Api {
             cors: None,
             security_headers: None,
             operations: &[&EITHER],
+        },
+        Route {
+            template: "/partners/kept",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&KEPT],
         },
         Route {
             template: "/partners/orders",
@@ -158,6 +168,38 @@ static EITHER: Operation = Operation {
     security_headers: None,
     compression: None,
     cache: None,
+};
+
+// GET /partners/kept
+static KEPT: Operation = Operation {
+    id: "kept",
+    method: "GET",
+    access: Access::OneOf(&[
+        &[Requirement { scheme: &PARTNER, scopes: &[] }],
+        &[Requirement { scheme: &KEY, scopes: &[] }],
+    ]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/partners" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: UNCHANGED,
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(128),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: None,
+    security_headers: None,
+    compression: None,
+    cache: Some(Cache {
+        ttl: Some(Duration::from_secs(60)),
+        methods: &["GET"],
+        key: Some(&[CacheKey::Part(HashKey::Part(LimitKey::Caller))]),
+        max_body: ByteSize::mib(1),
+        stale_while_revalidate: None,
+        stale_if_error: None,
+    }),
 };
 
 // GET /partners/orders

@@ -69,6 +69,25 @@ fn status(answer: &std::io::Result<String>) -> Option<u16> {
 }
 
 #[test]
+fn what_was_answered_to_a_certificate_is_for_no_other() {
+    let upstream = Upstream::echo();
+    let scene = Scene::new(&upstream, |_| {
+        "consumers: [{username: bank, credentials: [{type: key, key: {value: bank-key}}]}]\n".to_owned()
+    });
+    let [one, other] = ["one", "other"].map(|name| scene.clients.client(&format!("spiffe://partners.example/{name}")));
+    // None of them is a consumer's: the key admits, and the upstream sees the certificate all the same.
+    let answers = [Some(&one), Some(&other), None].map(|own| {
+        let get = || scene.get(own, "/kept", "X-API-Key: bank-key\r\n").expect("an answer");
+        let (first, second) = (get(), get());
+        assert!(first.contains("Cache-Status: gateway; fwd=uri-miss; stored"), "{first}");
+        assert!(second.contains("Cache-Status: gateway; hit"), "{second}");
+        assert_eq!(second.contains("x-client-cert-fingerprint"), own.is_some(), "{second}");
+        second
+    });
+    assert!(answers[0].contains(&fingerprint(&one)) && answers[1].contains(&fingerprint(&other)), "{answers:?}");
+}
+
+#[test]
 fn certificates_name_consumers() {
     let upstream = Upstream::echo();
     let mut by_print = None;
