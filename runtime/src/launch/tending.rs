@@ -29,7 +29,7 @@ pub(super) struct Tending {
     needed: Vec<AbortHandle>,
     /// What follows files and certificates; stops when this is dropped.
     watching: Watching,
-    /// It goes on as long as requests may be sent to them.
+    /// Names are followed as long as requests may be sent to them; checks end when this is replaced.
     upstreams: Arc<UpstreamTending>,
 }
 
@@ -103,10 +103,11 @@ impl Tending {
     /// For a deployment that another has taken the place of.
     pub(super) fn end(self) {
         drop(self.watching);
+        // Requests that are under way have their endpoints.
+        self.upstreams.end_checks();
         tokio::spawn(async move {
             tokio::time::sleep(AFTERLIFE).await;
             self.needed.iter().for_each(AbortHandle::abort);
-            self.upstreams.end_checks();
             self.upstreams.end_names();
         });
     }

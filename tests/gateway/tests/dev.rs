@@ -152,6 +152,40 @@ fn consumers_that_are_wrong_at_the_start_are_waited_for() {
     assert_eq!(gateway.get("/v1/notes", "").status, 401);
 }
 
+/// How many threads of a process have this name.
+#[cfg(target_os = "linux")]
+fn threads(process: u32, name: &str) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("the threads");
+    let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    // The system keeps 15 bytes of a name.
+    names.filter(|found| found.trim_end() == &name[..name.len().min(15)]).count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_checks_of_a_replaced_deployment_end() {
+    let (removed, stays) = (Upstream::echo(), Upstream::echo());
+    let with = |endpoints: &[&Upstream], path: &str| {
+        let urls: Vec<String> = endpoints.iter().map(|one| format!("\"http://{}\"", one.address)).collect();
+        let upstream = format!(
+            "upstream: {{endpoints: [{}], health: {{path: /healthz, every: 50ms, timeout: 40ms}}}}",
+            urls.join(", ")
+        );
+        NOTES.replace("upstream: {url: 'http://UPSTREAM'}", &upstream).replace("/notes:", path)
+    };
+    let session = Session::start(&with(&[&removed, &stays], "/notes:"), &[]);
+    eventually("checks", || (!removed.heads().is_empty()).then_some(()));
+    for number in 1..=3 {
+        session.save(&with(&[&stays], &format!("/notes{number}:")));
+        session.hears(&format!("+ GET /v1/notes{number}"));
+    }
+    let process = session.gateway.pid();
+    eventually("one thread", || (threads(process, "upstream-health") == 1).then_some(()));
+    let (of_removed, of_staying) = (removed.heads().len(), stays.heads().len());
+    eventually("more checks", || (stays.heads().len() > of_staying + 5).then_some(()));
+    assert_eq!(removed.heads().len(), of_removed);
+}
+
 #[test]
 fn the_mock_answers_from_examples_and_schemas() {
     let session = Session::start(&NOTES.replace("UPSTREAM", "127.0.0.1:9"), &["--mock"]);
