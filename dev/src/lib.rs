@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use gateway_runtime::codegen::Gateway;
-use gateway_runtime::{Command, Launch, LaunchArguments, LiveTables, Ready, show};
+use gateway_runtime::{Command, Examined, Launch, LaunchArguments, LiveTables, Ready, show};
 
 use changes::changes;
 use compile::{Compiled, compile, content_of};
@@ -69,20 +69,25 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
     let folder = specs.as_deref().unwrap_or_else(|| Path::new("specs"));
     let mut watch = Watch::new(folder, launch.config.as_deref());
     let (page, url) = page.unzip();
-    let mut session = Session { specs, launch, described, stand_in, page: page.clone() };
+    let mut session = Session { specs, launch, described, stand_in, page: page.clone(), asked: Vec::new() };
     let (first, prepared) = loop {
         session.launch = session.launch.clone().with_file_here();
         let (read, compiled) = compile(session.specs.as_deref());
-        session.watch_also(&mut watch, read);
+        session.watch_also(&mut watch, &read);
         let messages = match compiled {
-            Ok(mut compiled) => {
-                let prepared = session.prepare(&mut compiled);
-                let checked = prepared.and_then(|prepared| session.check(prepared));
-                match checked {
-                    Ok(prepared) => break (compiled, prepared),
-                    Err(problems) => list(&problems),
+            Ok(mut compiled) => match session.prepare(&mut compiled) {
+                Ok(prepared) => {
+                    let Examined { problems, files } = session.launch.examine(prepared.gateway);
+                    if problems.is_empty() {
+                        break (compiled, prepared);
+                    }
+                    if session.watch_asked(&mut watch, &read, files) {
+                        continue;
+                    }
+                    list(&problems)
                 }
-            }
+                Err(problems) => list(&problems),
+            },
             Err(error) => error.to_string(),
         };
         show(&format!("{messages}\nNothing is served yet: waiting for a change of documents, settings or consumers."));
@@ -162,6 +167,8 @@ struct Session {
     described: Described,
     stand_in: Option<StandIn>,
     page: Option<Page>,
+    /// The files of secrets and keys that a deployment asked for which could not be served.
+    asked: Vec<PathBuf>,
 }
 
 /// Tables that can be served.
@@ -197,23 +204,26 @@ impl Session {
         Ok(Prepared { gateway: tables::gateway(&compiled.gateway)?, stands_in_for })
     }
 
-    /// Has the files watched that were read, and the consumers: what is wrong with those is wrong with the deployment.
-    fn watch_also(&self, watch: &mut Watch, mut read: Vec<PathBuf>) {
-        read.extend(self.launch.consumers_file());
-        watch.also(read);
+    /// Has the files watched that were read, and the consumers and secrets: what is wrong with those is wrong with the
+    /// deployment.
+    fn watch_also(&self, watch: &mut Watch, read: &[PathBuf]) {
+        let others = read.iter().chain(&self.asked).cloned().chain(self.launch.consumers_file());
+        watch.also(others.collect());
+    }
+
+    /// Has the files watched that a deployment asked for which cannot be served. True where one of them was not watched
+    /// before: it may have changed since, and the deployment has to be looked at once more.
+    fn watch_asked(&mut self, watch: &mut Watch, read: &[PathBuf], files: Vec<PathBuf>) -> bool {
+        let has_new = files.iter().any(|file| !self.asked.contains(file));
+        self.asked = files;
+        self.watch_also(watch, read);
+        has_new
     }
 
     /// The content of the file of settings.
     fn settings(&self) -> u64 {
         let file = self.launch.config.clone().unwrap_or_else(|| "gateway.yaml".into());
         content_of(&[file])
-    }
-
-    /// # Errors
-    /// What is missing or wrong in this deployment.
-    fn check(&self, prepared: Prepared) -> Result<Prepared, Vec<String>> {
-        let problems = self.launch.problems(prepared.gateway);
-        if problems.is_empty() { Ok(prepared) } else { Err(problems) }
     }
 
     /// Has the page know these documents; says for which upstreams the mock answers.
@@ -234,13 +244,15 @@ impl Session {
 
     /// Serves what the documents say, after each change.
     fn follow(mut self, mut served: Served, mut watch: Watch, tables: &LiveTables) {
-        let mut is_broken = false;
+        let (mut is_broken, mut look_again) = (false, false);
         loop {
             let presence = self.stand_in.as_ref().map(|stand_in| stand_in.presence.clone());
-            let before = watch.next(|| presence.as_ref().is_some_and(Presence::has_changed));
+            let is_due = || look_again || presence.as_ref().is_some_and(Presence::has_changed);
+            let before = watch.next(is_due);
+            look_again = false;
             let noticed = Instant::now();
             let (read, compiled) = compile(self.specs.as_deref());
-            self.watch_also(&mut watch, read);
+            self.watch_also(&mut watch, &read);
             let mut compiled = match compiled {
                 Ok(compiled) => compiled,
                 Err(error) => {
@@ -253,8 +265,12 @@ impl Session {
             let replaced = self.prepare(&mut compiled).and_then(|Prepared { gateway, stands_in_for }| {
                 let content = (compiled.content, settings_now, stands_in_for);
                 // What was saved as it was is no reason to begin limits and sessions anew.
-                if content != served.content {
-                    tables.replace(gateway)?;
+                if content != served.content
+                    && let Err(problems) = tables.replace(gateway)
+                {
+                    let Examined { files, .. } = self.launch.examine(gateway);
+                    look_again = self.watch_asked(&mut watch, &read, files);
+                    return Err(problems);
                 }
                 Ok(content)
             });
@@ -266,6 +282,7 @@ impl Session {
                     continue;
                 }
                 Ok(content) => content,
+                Err(_) if look_again => continue,
                 Err(problems) => {
                     is_broken = true;
                     show(&format!("{}Not live: what was served before goes on.", list(&problems)));

@@ -156,26 +156,40 @@ fn run(command: Command) -> io::Result<ExitCode> {
 }
 
 /// The documents that are named, or those of the package in this folder, and what is wrong with how they are listed.
+///
+/// # Errors
+/// They cannot be read, or there is none.
 fn open(paths: &[PathBuf], root: Option<&Path>) -> io::Result<(SourceSet<'static>, Diagnostics)> {
     if !paths.is_empty() {
-        return Ok((files::source_set(paths, root)?, Diagnostics::new()));
+        let sources = files::source_set(paths, root)?;
+        if is_empty(&sources) {
+            let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+            return Err(no_document(format!("in {}: no file ends in .yaml, .yml or .json", shown.join(", "))));
+        }
+        return Ok((sources, Diagnostics::new()));
     }
-    if let Some(package) = files::package(Path::new("."))? {
-        if root.is_some() {
-            let message = format!("`--root` is for documents that are named; {FILE} has a `root` of its own");
+    let here = Path::new(".");
+    if let Some(package) = files::package(here)? {
+        if let Some(root) = root
+            && package.root != canonical(root)?
+        {
+            let message = format!(
+                "the documents of {FILE} here have the root {}; run gatewayc without `--root`, or name documents",
+                package.root.display()
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        return Ok((package.sources, package.diagnostics));
+        return opened(package);
     }
-    let specs = PathBuf::from("specs");
-    if specs.is_dir() {
-        return Ok((files::source_set(&[specs], root)?, Diagnostics::new()));
+    if let Some(sources) = in_specs(here, root)? {
+        return Ok((sources, Diagnostics::new()));
     }
     match root {
         Some(root) => open_elsewhere(root),
         None => {
-            let message =
-                format!("name a document; there is no {FILE} here that lists documents, and no folder `specs`");
+            let message = format!(
+                "name a document; there is no {FILE} here that lists documents, and no folder `specs` with documents"
+            );
             Err(io::Error::new(io::ErrorKind::NotFound, message))
         }
     }
@@ -186,18 +200,53 @@ fn open_elsewhere(folder: &Path) -> io::Result<(SourceSet<'static>, Diagnostics)
     let shown = folder.display();
     if let Some(package) = files::package(folder)? {
         // Without one of its own, the root is the folder of the file.
-        if package.root != folder.canonicalize()? {
+        if package.root != canonical(folder)? {
             let message = format!("{shown}/{FILE} has a `root` of its own; run gatewayc in {shown}, without `--root`");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        return Ok((package.sources, package.diagnostics));
+        return opened(package);
     }
-    let specs = folder.join("specs");
-    if !specs.is_dir() {
-        let message = format!("name a document; neither here nor in {shown} is a {FILE} or a folder `specs`");
+    let Some(sources) = in_specs(folder, Some(folder))? else {
+        let message =
+            format!("name a document; neither here nor in {shown} is a {FILE} or a folder `specs` with documents");
         return Err(io::Error::new(io::ErrorKind::NotFound, message));
+    };
+    Ok((sources, Diagnostics::new()))
+}
+
+/// What a `gatewayc.yaml` lists.
+fn opened(package: files::Package) -> io::Result<(SourceSet<'static>, Diagnostics)> {
+    let files::Package { sources, diagnostics, .. } = package;
+    if is_empty(&sources) && !diagnostics.has_errors() {
+        return Err(no_document(format!("in specs, and {FILE} lists none")));
     }
-    Ok((files::source_set(&[specs], Some(folder))?, Diagnostics::new()))
+    Ok((sources, diagnostics))
+}
+
+/// The documents in the folder `specs` of a package; nothing where there is none.
+fn in_specs(package: &Path, root: Option<&Path>) -> io::Result<Option<SourceSet<'static>>> {
+    let specs = if package == Path::new(".") { PathBuf::from("specs") } else { package.join("specs") };
+    if !specs.is_dir() {
+        return Ok(None);
+    }
+    // The root need not hold a folder without documents.
+    if is_empty(&files::source_set(std::slice::from_ref(&specs), None)?) {
+        return Ok(None);
+    }
+    files::source_set(&[specs], root).map(Some)
+}
+
+/// An overlay without a document is reported, and is not nothing.
+fn is_empty(sources: &SourceSet<'_>) -> bool {
+    sources.documents().is_empty() && !sources.has_strays()
+}
+
+fn no_document(place: String) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("there is no document {place}"))
+}
+
+fn canonical(folder: &Path) -> io::Result<PathBuf> {
+    folder.canonicalize().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))
 }
 
 fn list_routes(input: &Input, format: ListFormat) -> io::Result<ExitCode> {

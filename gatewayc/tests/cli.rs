@@ -133,6 +133,27 @@ fn a_root_elsewhere_brings_its_documents() {
     }
 }
 
+#[test]
+fn a_folder_without_documents_is_no_folder_of_documents() {
+    let main = SERVED.replace("  /a: {$ref: \"../shared/a.yaml\"}\n", "");
+    let directory = Directory::new("no-documents", &[("api/specs/main.yaml", &*main), ("specs/README.md", "")]);
+    let elsewhere = directory.run(&["check", "--root", "api"]);
+    assert!(text(&elsewhere.stdout).contains("1 document"), "{}", text(&elsewhere.stderr));
+    let empty = |text: &str| fs::write(directory.0.join("gatewayc.yaml"), text).expect("a file");
+    let refused = |arguments: &[&str], expected: &str| {
+        let output = directory.run(arguments);
+        let (told, message) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.code() == Some(2) && told.is_empty() && message.contains(expected), "{told}{message}");
+    };
+    for command in ["check", "routes"] {
+        refused(&[command], "no folder `specs` with documents");
+        refused(&[command, "specs"], "there is no document in specs: no file ends in");
+        refused(&[command, "--root", "specs"], "neither here nor in specs is");
+    }
+    empty("strict: true\n");
+    refused(&["check"], "there is no document in specs, and gatewayc.yaml lists none");
+}
+
 #[cfg(unix)]
 #[test]
 fn links_must_not_leave_the_root_either() {
@@ -235,7 +256,15 @@ fn without_a_file_the_package_counts() {
     assert!(text(&directory.run(&["routes"]).stdout).contains("services/notes/openapi.yaml:6"));
     assert!(text(&directory.run(&["explain", "GET", "/notes"]).stdout).contains("of notes"));
     assert!(directory.run(&["generate"]).status.success() && directory.0.join("generated/notes.rs").exists());
-    assert_eq!(directory.run(&["check", "--root", "."]).status.code(), Some(2));
+    // The root that is its own may be named.
+    let output = directory.run(&["check", "--root", "."]);
+    assert_eq!(text(&output.stdout), "ok: 1 document, 2 operations, 2 public\n", "{}", text(&output.stderr));
+    let output = directory.run(&["check", "--root", "services"]);
+    assert!(
+        output.status.code() == Some(2) && text(&output.stderr).contains("gatewayc.yaml here have the root"),
+        "{}",
+        text(&output.stderr)
+    );
 
     fs::write(directory.0.join("gatewayc.yaml"), "documents: [service/*/openapi.yaml]\n").expect("a file");
     for arguments in [&["check"] as &[&str], &["routes"], &["generate"]] {

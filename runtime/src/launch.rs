@@ -74,6 +74,19 @@ pub struct UpstreamAddress {
     pub port: u16,
 }
 
+/// What a deployment is without having been opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// What is missing or wrong, one text each.
+    pub problems: Vec<String>,
+    /// The files that documents, settings and consumers name for secrets and keys, whether they are there or not.
+    pub files: Vec<PathBuf>,
+}
+
+fn texts(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
 impl Ready {
     /// Logs the addresses.
     pub fn announce(&self) {
@@ -153,11 +166,16 @@ impl Launch {
         }
     }
 
-    /// What is missing or wrong for `gateway` to be served, one text each; opens nothing.
+    /// What is missing or wrong for `gateway` to be served; opens nothing.
     #[must_use]
-    pub fn problems(&self, gateway: &'static Gateway) -> Vec<String> {
-        let problems = self.assemble_dry(gateway).err().unwrap_or_default();
-        problems.iter().map(ToString::to_string).collect()
+    pub fn examine(&self, gateway: &'static Gateway) -> Examined {
+        let (config, secrets) = match self.settings() {
+            Ok(settings) => settings,
+            Err(problems) => return Examined { problems: texts(&problems), files: Vec::new() },
+        };
+        let asked = secrets.asked.clone();
+        let problems = assemble::assemble(gateway, &config, secrets, true).err().unwrap_or_default();
+        Examined { problems: texts(&problems), files: asked.all() }
     }
 
     /// Where upstreams are in this deployment: each by its API, its name and the URL of the document. Those whose address
@@ -218,8 +236,11 @@ impl Launch {
     /// This deployment's settings, and where its secrets are.
     pub(crate) fn settings(&self) -> Result<(Config, SecretStore), Vec<Problem>> {
         let sources = self.sources();
-        let secrets =
-            SecretStore { folder: sources.folder(), stand_ins: self.stand_in_secrets.clone(), pretends: false };
+        let secrets = SecretStore {
+            folder: sources.folder(),
+            stand_ins: self.stand_in_secrets.clone(),
+            ..SecretStore::default()
+        };
         Ok((sources.read()?, secrets))
     }
 

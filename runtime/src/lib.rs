@@ -23,5 +23,5 @@ pub(crate) mod route_table;
 pub use cli::{Command, LaunchArguments, main, main_with};
 pub use gateway_base::operator_log::show;
 pub use launch::live::{LiveTables, Replacements};
-pub use launch::{Launch, Ready, UpstreamAddress};
+pub use launch::{Examined, Launch, Ready, UpstreamAddress};
 pub use route_table::route_table;

@@ -1,7 +1,9 @@
 //! Secrets: where they are, and a wrapper that keeps them out of logs.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -119,6 +121,23 @@ pub struct SecretStore {
     pub stand_ins: Vec<(String, String)>,
     /// Every reference leads to a secret of its own, which is none: for checking a file where its secrets are not.
     pub pretends: bool,
+    /// The files that were asked for, of this store and its clones.
+    pub asked: AskedFiles,
+}
+
+/// Files that secrets were looked for in, whether they are there or not.
+#[derive(Clone, Default)]
+pub struct AskedFiles(Arc<Mutex<BTreeSet<PathBuf>>>);
+
+impl AskedFiles {
+    fn add(&self, file: &Path) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_path_buf());
+    }
+
+    /// All of them, in order.
+    pub fn all(&self) -> Vec<PathBuf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
 }
 
 impl fmt::Debug for SecretStore {
@@ -163,6 +182,7 @@ impl SecretStore {
             return Ok(pretended("file", path));
         }
         let path = self.folder.join(path);
+        self.asked.add(&path);
         let place = || SecretPlace::File(path.clone());
         match read_at_most(&path, MAX_FILE) {
             Ok(bytes) if bytes.len() as u64 > MAX_FILE => {

@@ -57,7 +57,7 @@ impl SettingsWatcher {
             match tokio::task::spawn_blocking(move || watcher.read_again()).await {
                 Ok(Ok(0)) => {}
                 Ok(Ok(changed)) => {
-                    self.tending.restart();
+                    self.tending.follow_descriptions();
                     info!("settings", "{} changed", count(changed, "upstream"));
                 }
                 Ok(Err(problems)) => {

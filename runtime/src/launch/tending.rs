@@ -14,7 +14,7 @@ use gateway_base::supervise::{Task, supervise};
 use gateway_base::{error, info, warn};
 use gateway_parties::store::ConsumerStore;
 use gateway_proxy::deployment::Deployment;
-use gateway_proxy::upstream::health::{self, Checking};
+use gateway_proxy::upstream::health::Checking;
 use gateway_proxy::upstream::resolve;
 use gateway_tls as tls;
 #[cfg(feature = "acme")]
@@ -29,38 +29,43 @@ pub(super) struct Tending {
     needed: Vec<AbortHandle>,
     /// What follows files and certificates; stops when this is dropped.
     watching: Watching,
-    /// It goes on as long as requests may be sent to them.
+    /// Names are followed as long as requests may be sent to them; checks end when this is replaced.
     upstreams: Arc<UpstreamTending>,
 }
 
 /// What follows the names of upstreams and checks their endpoints.
 pub(super) struct UpstreamTending {
     deployment: &'static Deployment,
-    running: Mutex<(AbortHandle, Checking)>,
+    names: Mutex<AbortHandle>,
+    checking: Mutex<Checking>,
 }
 
 impl UpstreamTending {
     fn start(deployment: &'static Deployment) -> Self {
-        Self { deployment, running: Mutex::new(Self::tasks(deployment)) }
+        let (names, checking) = (follow_names(deployment), Checking::start(&deployment.clusters));
+        Self { deployment, names: Mutex::new(names), checking: Mutex::new(checking) }
     }
 
-    fn tasks(deployment: &'static Deployment) -> (AbortHandle, Checking) {
-        let names = supervise(Task::UpstreamNames, move || resolve::follow(deployment.clusters.clone()));
-        (tokio::spawn(names).abort_handle(), health::start(&deployment.clusters))
+    /// Has what is described of the upstreams now count.
+    pub(super) fn follow_descriptions(&self) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.abort();
+        *names = follow_names(self.deployment);
+        self.checking.lock().unwrap_or_else(PoisonError::into_inner).follow_descriptions();
     }
 
-    /// Begins anew with what is described of the upstreams now.
-    pub(super) fn restart(&self) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.0.abort();
-        *running = Self::tasks(self.deployment);
+    fn end_checks(&self) {
+        *self.checking.lock().unwrap_or_else(PoisonError::into_inner) = Checking::default();
     }
 
-    fn end(&self) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.0.abort();
-        running.1 = Checking::default();
+    fn end_names(&self) {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).abort();
     }
+}
+
+fn follow_names(deployment: &'static Deployment) -> AbortHandle {
+    let names = supervise(Task::UpstreamNames, move || resolve::follow(deployment.clusters.clone()));
+    tokio::spawn(names).abort_handle()
 }
 
 struct Watching(Vec<AbortHandle>);
@@ -98,10 +103,12 @@ impl Tending {
     /// For a deployment that another has taken the place of.
     pub(super) fn end(self) {
         drop(self.watching);
+        // Requests that are under way have their endpoints.
+        self.upstreams.end_checks();
         tokio::spawn(async move {
             tokio::time::sleep(AFTERLIFE).await;
             self.needed.iter().for_each(AbortHandle::abort);
-            self.upstreams.end();
+            self.upstreams.end_names();
         });
     }
 }

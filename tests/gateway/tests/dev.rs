@@ -153,6 +153,80 @@ fn consumers_that_are_wrong_at_the_start_are_waited_for() {
 }
 
 #[test]
+fn a_file_that_consumers_name_is_waited_for() {
+    let folder = Folder::new();
+    let keyed = "components:\n  securitySchemes: {key: {type: apiKey, in: header, name: X-Key}}\n";
+    let public = NOTES.replace("UPSTREAM", "127.0.0.1:9");
+    let document = public.replace("security: []", "security: [{key: []}]").replace("components:\n", keyed);
+    folder.write("notes.yaml", &document);
+    let list = |key: &str| {
+        let file = folder.path(key);
+        let file = file.display();
+        format!("consumers:\n  - username: shop\n    credentials: [{{id: shop-1, type: key, key: {{file: {file}}}}}]\n")
+    };
+    let consumers = folder.write("consumers.txt", &list("k.txt"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-tests-dev"));
+    support::usual_settings(&mut command);
+    command.args(["dev", "--mock=all", "--specs", folder.path("").to_str().expect("a path")]);
+    command.args(["--set", &format!("consumers.file={consumers}")]);
+    let key = folder.path("k.txt");
+    let mending = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        std::fs::write(key, "of-the-shop-0123456789").expect("written");
+    });
+    let gateway = Gateway::launch(command);
+    mending.join().expect("mended");
+    let told = gateway.started();
+    assert!(told.contains("k.txt cannot be read") && told.contains("Nothing is served yet"), "{told}");
+    let status = |key: &str| gateway.get("/v1/notes", &format!("X-Key: {key}\r\n")).status;
+    assert_eq!((status("of-the-shop-0123456789"), status("of-nobody")), (200, 401));
+    // While something is served as well: a change of the document that waits for a key of its own.
+    let hears = |message: &str| eventually(message, || gateway.messages().contains(message).then_some(()));
+    folder.write("consumers.txt", &list("other.txt"));
+    hears("other.txt cannot be read");
+    folder.write("notes.yaml", &document.replace("/notes:", "/drafts:"));
+    hears("Not live: what was served before goes on.");
+    folder.write("other.txt", "of-another-0123456789");
+    hears("+ GET /v1/drafts");
+    let answer = gateway.get("/v1/drafts", "X-Key: of-another-0123456789\r\n");
+    assert_eq!(answer.status, 200);
+}
+
+/// How many threads of a process have this name.
+#[cfg(target_os = "linux")]
+fn threads(process: u32, name: &str) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("the threads");
+    let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    // The system keeps 15 bytes of a name.
+    names.filter(|found| found.trim_end() == &name[..name.len().min(15)]).count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_checks_of_a_replaced_deployment_end() {
+    let (removed, stays) = (Upstream::echo(), Upstream::echo());
+    let with = |endpoints: &[&Upstream], path: &str| {
+        let urls: Vec<String> = endpoints.iter().map(|one| format!("\"http://{}\"", one.address)).collect();
+        let upstream = format!(
+            "upstream: {{endpoints: [{}], health: {{path: /healthz, every: 50ms, timeout: 40ms}}}}",
+            urls.join(", ")
+        );
+        NOTES.replace("upstream: {url: 'http://UPSTREAM'}", &upstream).replace("/notes:", path)
+    };
+    let session = Session::start(&with(&[&removed, &stays], "/notes:"), &[]);
+    eventually("checks", || (!removed.heads().is_empty()).then_some(()));
+    for number in 1..=3 {
+        session.save(&with(&[&stays], &format!("/notes{number}:")));
+        session.hears(&format!("+ GET /v1/notes{number}"));
+    }
+    let process = session.gateway.pid();
+    eventually("one thread", || (threads(process, "upstream-health") == 1).then_some(()));
+    let (of_removed, of_staying) = (removed.heads().len(), stays.heads().len());
+    eventually("more checks", || (stays.heads().len() > of_staying + 5).then_some(()));
+    assert_eq!(removed.heads().len(), of_removed);
+}
+
+#[test]
 fn the_mock_answers_from_examples_and_schemas() {
     let session = Session::start(&NOTES.replace("UPSTREAM", "127.0.0.1:9"), &["--mock"]);
     session.hears("The mock answers for notes.default.");

@@ -3,7 +3,8 @@
 #[path = "../../support/mod.rs"]
 mod support;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use support::{Gate, Gateway, ReservedPort, Upstream, eventually};
@@ -408,6 +409,59 @@ fn sighup_takes_other_endpoints_without_a_restart() {
     let metrics = gateway.operations("/metrics").body;
     assert!(metrics.contains(&format!("endpoint=\"{}\"", one.address)), "{metrics}");
     assert!(!metrics.contains(&format!("upstream=\"default\",endpoint=\"{}\"", two.address)), "{metrics}");
+}
+
+/// Answers at every address of this machine; says at which ones it was asked.
+fn everywhere() -> (u16, Arc<Mutex<Vec<IpAddr>>>) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
+    let port = listener.local_addr().expect("its address").port();
+    let asked = Arc::<Mutex<Vec<IpAddr>>>::default();
+    let noted = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 1 << 10];
+            let _ = stream.read(&mut head);
+            noted.lock().expect("no panic").extend(stream.local_addr().map(|address| address.ip()));
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    (port, asked)
+}
+
+#[test]
+fn endpoints_are_checked_however_often_their_list_changes() {
+    let (port, asked) = everywhere();
+    let other = Upstream::echo();
+    let settings = |turn: usize| {
+        // One goes and another one comes, in front of those that stay.
+        let hosts = std::iter::once(200 + turn).chain(1..=99);
+        let urls: Vec<String> = hosts.map(|host| format!("\"http://127.0.0.{host}:{port}\"")).collect();
+        let urls = urls.join(", ");
+        let health = "health: {path: /healthz, every: 1s, timeout: 400ms}";
+        format!("upstreams: {{notes: {{default: {{endpoints: [{urls}], {health}}}}}}}\n")
+    };
+    let running = Changeable::start(&settings(0), other.address);
+    let began = Instant::now();
+    asked.lock().expect("no panic").clear();
+    let mut turn = 0;
+    while began.elapsed() < Duration::from_secs(3) {
+        turn += 1;
+        running.change(&settings(turn % 50), "1 upstream changed");
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    let asked = asked.lock().expect("no panic").clone();
+    // Each check is at least nine tenths of the interval after the one before.
+    let most = began.elapsed().as_millis() / 900 + 1;
+    for host in 1..=99 {
+        let address = IpAddr::from([127, 0, 0, host]);
+        let checks = asked.iter().filter(|one| **one == address).count();
+        assert!(
+            (1..=most).contains(&(checks as u128)),
+            "{address}: {checks} checks while the list changed {turn} times"
+        );
+    }
+    assert!(turn >= 5, "only {turn} changes");
 }
 
 #[test]

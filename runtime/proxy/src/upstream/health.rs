@@ -1,120 +1,158 @@
 //! Asks the endpoints of upstreams now and then how they are, on a thread of its own, beside the requests.
 
+mod schedule;
+
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::tables::{Health, KeepAlive};
 use crate::upstream::Pool;
-use crate::upstream::balance::mix;
 use crate::upstream::cluster::Cluster;
 use crate::upstream::member::Member;
 use gateway_base::supervise::{Task, supervise_thread};
 use gateway_base::{error, info, warn};
+use schedule::Schedule;
 
 /// More than this before a final status is no answer.
 const MOST_OF_HEAD: usize = 16 << 10;
 
-/// So many checks of an upstream begin at once, and the next ones a moment later: a thousand endpoints take no thousand
-/// sockets.
-const AT_ONCE: usize = 32;
-
-/// Checks go on until this is dropped.
+/// Checks of upstreams; they go on until this is dropped.
 #[derive(Debug, Default)]
-pub struct Checking(#[expect(dead_code, reason = "its end is the signal")] Option<oneshot::Sender<()>>);
+pub struct Checking {
+    clusters: Vec<Arc<Cluster>>,
+    /// Tells the thread of other descriptions; its end is the end of the checks.
+    thread: Option<watch::Sender<()>>,
+}
 
-/// Starts the checks of these upstreams.
-pub fn start(clusters: &[Arc<Cluster>]) -> Checking {
-    let checked: Vec<Arc<Cluster>> =
-        clusters.iter().filter(|cluster| cluster.described().upstream.health.is_some()).map(Arc::clone).collect();
-    if checked.is_empty() {
-        return Checking(None);
+impl Checking {
+    /// Starts the checks of these upstreams.
+    #[must_use]
+    pub fn start(clusters: &[Arc<Cluster>]) -> Self {
+        let mut checking = Self { clusters: clusters.to_vec(), thread: None };
+        checking.follow_descriptions();
+        checking
     }
-    let (sender, mut over) = oneshot::channel::<()>();
+
+    /// Has what is described of the upstreams now count. What stays the same is checked when it would have been.
+    pub fn follow_descriptions(&mut self) {
+        if let Some(thread) = &self.thread {
+            thread.send_replace(());
+        } else if self.clusters.iter().any(|cluster| cluster.described().upstream.health.is_some()) {
+            self.thread = spawn(self.clusters.clone());
+        }
+    }
+}
+
+fn spawn(clusters: Vec<Arc<Cluster>>) -> Option<watch::Sender<()>> {
+    let (sender, descriptions) = watch::channel(());
     let work = move || {
         supervise_thread(Task::UpstreamHealth, || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build_local(tokio::runtime::LocalOptions::default());
             match runtime {
-                Ok(runtime) => runtime.block_on(check_all(&checked, &mut over)),
+                Ok(runtime) => runtime.block_on(check_all(&clusters, descriptions.clone())),
                 Err(error) => error!("upstreams", "their health cannot be checked: {error}"),
             }
         });
     };
     if let Err(error) = std::thread::Builder::new().name("upstream-health".to_owned()).spawn(work) {
         error!("upstreams", "their health cannot be checked: no thread can be started: {error}");
+        return None;
     }
-    Checking(Some(sender))
+    Some(sender)
 }
 
-async fn check_all(clusters: &[Arc<Cluster>], over: &mut oneshot::Receiver<()>) {
+/// Ends when the sender is dropped.
+async fn check_all(clusters: &[Arc<Cluster>], descriptions: watch::Receiver<()>) {
     let mut tasks = JoinSet::new();
     for (number, cluster) in clusters.iter().enumerate() {
-        if let Some(health) = cluster.described().upstream.health {
-            tasks.spawn_local(check_one(Arc::clone(cluster), health, number as u64));
+        tasks.spawn_local(check_one(Arc::clone(cluster), number as u64, descriptions.clone()));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            // All begin anew, under supervision.
+            resume_panic(error);
         }
     }
-    let ended = poll_fn(|cx| match Pin::new(&mut *over).poll(cx) {
-        Poll::Ready(_) => Poll::Ready(None),
-        Poll::Pending => tasks.poll_join_next(cx),
-    });
-    if let Some(Err(error)) = ended.await
-        && error.is_panic()
-    {
-        // All begin anew, under supervision.
+}
+
+fn resume_panic(error: JoinError) {
+    if error.is_panic() {
         std::panic::resume_unwind(error.into_panic());
     }
 }
 
-/// Asks all members of an upstream, again and again.
-async fn check_one(cluster: Arc<Cluster>, health: Health, seed: u64) {
+/// Asks the members of an upstream, again and again; ends when the sender of `descriptions` is dropped.
+async fn check_one(cluster: Arc<Cluster>, seed: u64, mut descriptions: watch::Receiver<()>) {
     let pool = Rc::new(Pool::default());
-    for round in 0_u64.. {
-        let began = Instant::now();
-        let mut checks = JoinSet::new();
-        let members: Vec<Arc<Member>> = cluster.now().all.iter().map(Arc::clone).collect();
-        let between = between(members.len(), &health);
-        for (index, member) in members.into_iter().enumerate() {
-            if index > 0 && index.is_multiple_of(AT_ONCE) {
-                sleep(between).await;
+    let (mut schedule, mut checks) = (Schedule::new(seed), JoinSet::new());
+    let mut pruned = Instant::now();
+    loop {
+        descriptions.borrow_and_update();
+        let Some(health) = cluster.described().upstream.health else {
+            (schedule, checks) = (Schedule::new(seed), JoinSet::new());
+            // A check may have ended since the description changed, and nothing would make its member healthy again.
+            cluster.now().all.iter().for_each(|member| member.condition.forget());
+            if descriptions.changed().await.is_err() {
+                return;
             }
-            let (cluster, pool) = (Arc::clone(&cluster), Rc::clone(&pool));
+            continue;
+        };
+        let members: Vec<Arc<Member>> = cluster.now().all.iter().map(Arc::clone).collect();
+        let indices: Vec<usize> = members.iter().map(|member| member.index).collect();
+        let now = Instant::now();
+        let (begin, look_again) = schedule.next(&indices, &health, now);
+        for place in begin {
+            let (cluster, member, pool) = (Arc::clone(&cluster), Arc::clone(&members[place]), Rc::clone(&pool));
             checks.spawn_local(async move {
                 let status = timeout(health.timeout, ask(&member, &pool, &health)).await;
                 let status = status.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-                note(&cluster, &member, &health, status);
+                // What is gone meanwhile is nobody's concern.
+                if !member.is_gone.load(Relaxed) {
+                    note(&cluster, &member, &health, status);
+                }
+                member.index
             });
         }
-        while let Some(ended) = checks.join_next().await {
-            if let Err(error) = ended
-                && error.is_panic()
-            {
-                std::panic::resume_unwind(error.into_panic());
-            }
+        if now.saturating_duration_since(pruned) >= health.every {
+            pool.prune(now);
+            pruned = now;
         }
-        pool.prune(began);
-        // A tenth more or less: gateways that were started together do not ask together.
-        let tenths = 90 + mix(seed ^ mix(round ^ u64::from(std::process::id()))) % 21;
-        let pause = health.every.mul_f64(tenths as f64 / 100.0);
-        sleep(pause.saturating_sub(began.elapsed()).max(Duration::from_millis(1))).await;
+        let mut time = pin!(sleep_until(look_again));
+        let mut changed = pin!(descriptions.changed());
+        let is_over = poll_fn(|cx| {
+            while let Poll::Ready(Some(ended)) = checks.poll_join_next(cx) {
+                let due = match ended {
+                    Ok(index) => schedule.ended(index, &health),
+                    Err(error) => {
+                        resume_panic(error);
+                        None
+                    }
+                };
+                if let Some(due) = due.filter(|due| *due < time.deadline()) {
+                    time.as_mut().reset(due);
+                }
+            }
+            match changed.as_mut().poll(cx) {
+                Poll::Ready(told) => Poll::Ready(told.is_err()),
+                Poll::Pending => time.as_mut().poll(cx).map(|()| false),
+            }
+        });
+        if is_over.await {
+            return;
+        }
     }
-}
-
-/// The time between those of one round that begin at once and the next ones: all have begun after half of the round, and
-/// have ended when the next one is due.
-fn between(members: usize, health: &Health) -> Duration {
-    let time = health.every.saturating_sub(health.timeout).min(health.every / 2);
-    time / u32::try_from(members.div_ceil(AT_ONCE).max(1)).unwrap_or(u32::MAX)
 }
 
 fn note(cluster: &Cluster, member: &Member, health: &Health, status: io::Result<u16>) {
@@ -180,28 +218,6 @@ fn status(mut received: &[u8]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_checks_of_a_round_are_spread() {
-        let health = |every, timeout| Health {
-            path: "/",
-            every: Duration::from_millis(every),
-            timeout: Duration::from_millis(timeout),
-            healthy: 1,
-            unhealthy: 1,
-            status: &[(200, 299)],
-        };
-        for (members, every, timeout, expected) in [
-            (1_000, 5_000, 1_000, 2_500_000 / 32),
-            (33, 5_000, 1_000, 1_250_000),
-            (64, 1_000, 800, 100_000),
-            (1_000, 50, 1_000, 0),
-            (0, 5_000, 1_000, 2_500_000),
-        ] {
-            let found = between(members, &health(every, timeout));
-            assert_eq!(found, Duration::from_micros(expected), "{members} every {every} ms");
-        }
-    }
 
     #[test]
     fn statuses_are_found_behind_interim_ones() {
