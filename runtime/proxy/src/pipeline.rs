@@ -109,7 +109,7 @@ where
         }
     }
     match decision {
-        // It stays where it is: a copy costs as much as all the rest here.
+        // Not moved: the task of each connection would have room for it twice.
         Decision::Forward(ref mut forwarding) => {
             let forwarded = send::forward(worker, down, forwarding, &mut record, &mut Onlookers::new(None)).await;
             conclude_forwarding(worker, down, &mut record, forwarded).await
