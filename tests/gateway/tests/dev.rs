@@ -4,6 +4,7 @@
 mod support;
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use support::{Connection, Folder, Gateway, Upstream, eventually};
 
@@ -122,7 +123,7 @@ fn documents_that_are_wrong_at_the_start_are_waited_for() {
     command.args(["dev", "--mock=all", "--specs", folder.path("").to_str().expect("a path")]);
     let document = folder.path("notes.yaml");
     let mending = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(300));
         std::fs::write(document, NOTES.replace("UPSTREAM", "127.0.0.1:9")).expect("written");
     });
     let gateway = Gateway::launch(command);
@@ -142,7 +143,7 @@ fn consumers_that_are_wrong_at_the_start_are_waited_for() {
     command.args(["dev", "--mock=all", "--specs", folder.path("").to_str().expect("a path")]);
     command.args(["--set", &format!("consumers.file={consumers}")]);
     let mending = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(300));
         std::fs::write(consumers, "consumers:\n  - username: shop\n").expect("written");
     });
     let gateway = Gateway::launch(command);
@@ -171,7 +172,7 @@ fn a_file_that_consumers_name_is_waited_for() {
     command.args(["--set", &format!("consumers.file={consumers}")]);
     let key = folder.path("k.txt");
     let mending = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(500));
         std::fs::write(key, "of-the-shop-0123456789").expect("written");
     });
     let gateway = Gateway::launch(command);
@@ -219,8 +220,10 @@ fn the_checks_of_a_replaced_deployment_end() {
         session.save(&with(&[&stays], &format!("/notes{number}:")));
         session.hears(&format!("+ GET /v1/notes{number}"));
     }
-    let process = session.gateway.pid();
+    let (process, replaced) = (session.gateway.pid(), Instant::now());
     eventually("one thread", || (threads(process, "upstream-health") == 1).then_some(()));
+    // Other things of a replaced deployment go on for two minutes.
+    assert!(replaced.elapsed() < Duration::from_secs(60), "after {:?}", replaced.elapsed());
     let (of_removed, of_staying) = (removed.heads().len(), stays.heads().len());
     eventually("more checks", || (stays.heads().len() > of_staying + 5).then_some(()));
     assert_eq!(removed.heads().len(), of_removed);
