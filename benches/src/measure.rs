@@ -120,7 +120,7 @@ fn problem(lab: &Lab, peer: &Peer, shape: &LoadShape, port: u16) -> io::Result<O
         CredentialKind::Nothing | CredentialKind::Order => true,
         CredentialKind::Page | CredentialKind::Gzip => {
             let fields = callers::fields(shape.kind, peer.consumers)?.join("\r\n");
-            lab.answers_with(port, path, &fields, shape.kind.answer_has())?
+            lab.answers_with(port, path, &fields, shape.kind.answer_has())? != peer.name.ends_with("-unshared")
         }
         _ => {
             let refuses = lab.refuses(port, path)?;
