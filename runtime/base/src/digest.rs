@@ -5,6 +5,8 @@ use std::hash::{Hash, Hasher};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 
+use crate::encoding::hex;
+
 /// A SHA-256 digest.
 #[derive(Clone, Copy)]
 pub struct Digest([u8; 32]);
@@ -34,7 +36,7 @@ impl Digest {
 
     /// In hexadecimal.
     pub fn to_hex(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0)
     }
 
     /// The bytes, which tell nothing of the secret.

@@ -23,6 +23,18 @@ pub fn hexadecimal(number: u64) -> [u8; 16] {
     digits
 }
 
+/// Bytes in hexadecimal, in lower case.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for part in bytes.chunks(8) {
+        let mut word = [0; 8];
+        word[..part.len()].copy_from_slice(part);
+        let digits = hexadecimal(u64::from_be_bytes(word));
+        text.extend(digits.iter().take(part.len() * 2).copied().map(char::from));
+    }
+    text
+}
+
 /// Decodes percent-encoding (RFC 3986 §2.1); `None` if a `%` is not followed by two hexadecimal digits.
 pub fn percent_decode(encoded: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(encoded.len());
@@ -108,6 +120,11 @@ mod tests {
         for _ in 0..1000 {
             number = number.rotate_left(9).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             assert_eq!(hexadecimal(number), *format!("{number:016x}").as_bytes(), "{number}");
+        }
+        let bytes: Vec<u8> = (0..=255).rev().collect();
+        for length in [0, 1, 7, 8, 9, 32, 256] {
+            let expected: String = bytes[..length].iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hex(&bytes[..length]), expected);
         }
     }
 

@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use gateway_base::encoding::hex;
+
 /// What is taken from a certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Certificate {
@@ -125,7 +127,7 @@ fn subject(mut name: Reader<'_>) -> Option<String> {
             }
             match ATTRIBUTES.iter().find(|(known, _)| *known == id) {
                 Some((_, name)) => part.push_str(name),
-                None => id.iter().for_each(|byte| part.push_str(&format!("{byte:02x}"))),
+                None => part.push_str(&hex(id)),
             }
             part.push('=');
             escape(&mut part, value);

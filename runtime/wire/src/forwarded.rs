@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use gateway_base::address::parse_address;
+use gateway_terms::token::is_token;
 
 /// Which fields of trusted proxies are believed. Never both: a proxy writes the one and passes on what the client has
 /// written into the other.
@@ -40,7 +41,7 @@ impl<'a> Element<'a> {
                 () if name.eq_ignore_ascii_case("proto") => &mut element.scheme,
                 () if name.eq_ignore_ascii_case("host") => &mut element.host,
                 () if name.eq_ignore_ascii_case("by") => &mut by,
-                () if is_token(name) => &mut None,
+                () if is_token(name.as_bytes()) => &mut None,
                 () => return None,
             };
             if place.replace(value).is_some() {
@@ -79,7 +80,7 @@ pub fn elements(value: &[u8]) -> impl DoubleEndedIterator<Item = Option<Element<
 /// A token or a quoted string, and what follows it.
 fn value_of(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find(|char: char| !is_token_char(char)).unwrap_or(text.len());
+        let end = text.bytes().position(|byte| !is_token(&[byte])).unwrap_or(text.len());
         return (end > 0).then(|| (Cow::Borrowed(&text[..end]), &text[end..]));
     };
     let mut value = String::new();
@@ -95,20 +96,11 @@ fn value_of(text: &str) -> Option<(Cow<'_, str>, &str)> {
     None
 }
 
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(is_token_char)
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token_char(char: char) -> bool {
-    char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char)
-}
-
 /// Appends `name=value`, in quotes where it has to be.
 pub fn write_pair(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());
     out.push(b'=');
-    if is_token(value) {
+    if is_token(value.as_bytes()) {
         return out.extend_from_slice(value.as_bytes());
     }
     out.push(b'"');

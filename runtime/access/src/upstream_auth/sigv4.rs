@@ -13,6 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 use crate::scheme::Resources;
 use crate::upstream_auth::prepared::{PreparedCredential, RequestSigner, RequestToSign, UpstreamCredential};
 use gateway_base::digest::Digest;
+use gateway_base::encoding::hex;
 use gateway_base::secret::SecretReference;
 use gateway_base::timestamp::write_second;
 
@@ -129,7 +130,7 @@ impl Signer {
         for part in [day, self.region, self.service, "aws4_request"] {
             key = mac(&key, part.as_bytes());
         }
-        let signature: String = mac(&key, to_sign.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let signature = hex(&mac(&key, to_sign.as_bytes()));
         let access_key = &self.access_key;
         format!("AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={signed}, Signature={signature}")
     }

@@ -109,7 +109,7 @@ impl Forwarding {
 
 /// How the upstream's own addresses look to the client of one request.
 pub(crate) struct PublicAddresses {
-    described: &'static Described,
+    pub(crate) described: &'static Described,
     /// What they are under; `None` where they stay as they are.
     pub(crate) base: Option<Cow<'static, str>>,
     /// The client's `Host`, where the upstream sees it.
@@ -285,11 +285,11 @@ impl ForwardRequest<'_> {
         permit: &Permit,
         request: &RequestHead<'_>,
         target: &Target<'_>,
+        origin: &Origin<'_>,
         record: &Record<'_>,
         random: u64,
     ) -> Result<Box<Copying>, Reject> {
-        let origin = self.origin(request);
-        let BegunHead { mut head, host_at } = self.head(permit, request, target, &origin, record)?;
+        let BegunHead { mut head, host_at } = self.head(permit, request, target, origin, record)?;
         // A service can spare copies their effects.
         write_field(&mut head, "X-Gateway-Mirror", b"true");
         Ok(Copying::new(CopyTerms {

@@ -21,15 +21,15 @@ use crate::deployment::{Alternative, Deployment, PreparedAction, PreparedForward
 use crate::mirror::{Copying, MOST_BODY};
 use crate::pipeline::cached;
 use crate::pipeline::contract::{self, Need};
-use crate::pipeline::forward::{ForwardRequest, Forwarding, PublicAddresses};
+use crate::pipeline::forward::{ForwardRequest, Forwarding, Origin, PublicAddresses};
 use crate::pipeline::pause::{Answers, Pause, Paused, Stage, Stop};
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request::{self, Request};
 use crate::pipeline::route::Routed;
-use crate::pipeline::stored::{Serve, ServeTerms};
+use crate::pipeline::stored::Serve;
 use crate::pipeline::upgrade::{self, Asked};
 use crate::tables::{Balance, Cache, CacheKey, HashKey, IdentityHeaders, Share, Upstream};
-use crate::upstream::cluster::{CopyOutcome, Described};
+use crate::upstream::cluster::CopyOutcome;
 use crate::upstream::hash::hash;
 use crate::worker::Worker;
 use gateway_access::authorize::{self, Guesses, NoPermit, Permit, PreparedRequirement};
@@ -274,7 +274,7 @@ impl<'a, S> Steps<'a, S> {
         // What is fresh now may not be so when it is the request's turn.
         let is_now = record.delay().is_none();
         if let Some(caching) = caching.as_ref().filter(|_| is_now)
-            && let Some(serve) = self.stored(caching, forward_request.described, &addresses, record)
+            && let Some(serve) = self.stored(caching, &addresses, record)
         {
             return Err(Stop::Stored(Box::new(serve)));
         }
@@ -288,7 +288,7 @@ impl<'a, S> Steps<'a, S> {
             forwarding.purging = purging.map(Box::new);
         }
         if let Some(mirror) = &own.mirror {
-            forwarding.terms.copy.set(self.copy(mirror, to, permit, record));
+            forwarding.terms.copy.set(self.copy(mirror, to, permit, origin, record));
         }
         Ok(forwarding)
     }
@@ -308,23 +308,13 @@ impl<'a, S> Steps<'a, S> {
     }
 
     /// The stored response that answers the request as it is: nothing has to be prepared for the upstream.
-    fn stored(
-        &self,
-        caching: &Caching,
-        described: &Described,
-        addresses: &PublicAddresses,
-        record: &mut Record<'_>,
-    ) -> Option<Serve> {
+    fn stored(&self, caching: &Caching, addresses: &PublicAddresses, record: &mut Record<'_>) -> Option<Serve> {
         let now = Moment::now();
         let stored = cached::fresh(caching, now)?;
         record.note_cache(Outcome::Hit, Status::Hit { ttl: stored.seconds_left(now) });
-        let terms = ServeTerms {
-            locations: addresses.locations(),
-            edits: &self.routed.operation.table.response_headers,
-            idle: described.upstream.idle_timeout,
-            least_rate: self.deployment.settings.limits.body_rate,
-        };
-        Some(Serve::new(terms, stored, caching.set_aside.clone(), now))
+        let least_rate = self.deployment.settings.limits.body_rate;
+        let conditions = caching.set_aside.clone();
+        Some(Serve::new(self.routed.operation, addresses, least_rate, stored, conditions, now))
     }
 
     /// What the cache has to know of the request; nothing for one of a rule.
@@ -481,6 +471,7 @@ impl<'a, S> Steps<'a, S> {
         mirror: &'static PreparedMirror,
         to: &PreparedForward,
         permit: &Permit,
+        origin: &Origin<'_>,
         record: &Record<'_>,
     ) -> Option<Box<Copying>> {
         let (operation, cluster) = (self.routed.operation, &mirror.to.cluster);
@@ -512,7 +503,7 @@ impl<'a, S> Steps<'a, S> {
             copied.secret_fields = &[];
         }
         let Request { head, target, .. } = self.request;
-        copied.copy(permit, head, target, record, self.worker.next_random()).ok()
+        copied.copy(permit, head, target, origin, record, self.worker.next_random()).ok()
     }
 
     fn forward_request<'f>(

@@ -15,9 +15,10 @@ use crate::cache::lines::Lines;
 use crate::cache::status::CacheStatus;
 use crate::compression::choice::{Plan, Subject};
 use crate::compression::head::Values;
+use crate::deployment::PreparedOperation;
 use crate::exchange::Progress;
 use crate::exchange::pace::Pace;
-use crate::pipeline::forward::Forwarding;
+use crate::pipeline::forward::{Forwarding, PublicAddresses};
 use crate::pipeline::own_content;
 use crate::pipeline::record::Record;
 use crate::worker::Worker;
@@ -41,32 +42,38 @@ pub(crate) struct Serve {
     /// What the client has already.
     conditions: Lines,
     now: Moment,
-    terms: ServeTerms,
-}
-
-/// How stored responses look to one client, and how long it may take for them.
-pub(super) struct ServeTerms {
-    pub(super) locations: Option<Locations>,
-    pub(super) edits: &'static HeaderEdits,
-    pub(super) idle: Duration,
-    pub(super) least_rate: u64,
+    locations: Option<Locations>,
+    edits: &'static HeaderEdits,
+    idle: Duration,
+    least_rate: u64,
 }
 
 impl Serve {
-    /// What the client of a request gets of it; `conditions` says what it has already.
-    pub(super) fn new(terms: ServeTerms, stored: Arc<Stored>, conditions: Lines, now: Moment) -> Self {
-        Self { stored, conditions, now, terms }
+    /// What the client of a request to an operation gets of it; `conditions` says what it has already, and it takes at least
+    /// `least_rate` bytes per second.
+    pub(super) fn new(
+        operation: &'static PreparedOperation,
+        addresses: &PublicAddresses,
+        least_rate: u64,
+        stored: Arc<Stored>,
+        conditions: Lines,
+        now: Moment,
+    ) -> Self {
+        Self {
+            stored,
+            conditions,
+            now,
+            locations: addresses.locations(),
+            edits: &operation.table.response_headers,
+            idle: addresses.described.upstream.idle_timeout,
+            least_rate,
+        }
     }
 
     /// The same for a request that was prepared for its upstream.
     pub(super) fn of(forwarding: &Forwarding, stored: Arc<Stored>, conditions: Lines, now: Moment) -> Self {
-        let terms = ServeTerms {
-            locations: forwarding.addresses.locations(),
-            edits: &forwarding.operation.table.response_headers,
-            idle: forwarding.terms.idle_timeout,
-            least_rate: forwarding.terms.least_rate,
-        };
-        Self::new(terms, stored, conditions, now)
+        let Forwarding { operation, addresses, terms, .. } = forwarding;
+        Self::new(operation, addresses, terms.least_rate, stored, conditions, now)
     }
 
     /// The same client gets this instead.
@@ -136,7 +143,7 @@ where
     };
     let mut values = Values::default();
     if let Some(offer) = record.offer {
-        let edits = serve.terms.edits;
+        let edits = serve.edits;
         // A part says of what it depends on what all of it would say (RFC 9110 §15.3.7).
         let is_part = written.status == 206;
         let status = if is_part { stored.status } else { written.status };
@@ -170,7 +177,7 @@ where
         }
     }
     let date = worker.date();
-    let terms = record.response_terms(worker, &date, serve.terms.edits, serve.terms.locations.as_ref());
+    let terms = record.response_terms(worker, &date, serve.edits, serve.locations.as_ref());
     let Written { status, fields, length, body } = &written;
     down.outbox.head(|head| {
         let reason = reason_phrase(*status);
@@ -180,7 +187,7 @@ where
     progress.head_at = Some(Instant::now());
     let body = if record.facts.to_head { &[][..] } else { &body[..] };
     progress.response_bytes = body.len() as u64;
-    let is_written = write_out(down, body, serve.terms.idle, serve.terms.least_rate).await;
+    let is_written = write_out(down, body, serve.idle, serve.least_rate).await;
     (progress, is_written)
 }
 
