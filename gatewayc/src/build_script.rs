@@ -328,7 +328,7 @@ fn compile_sources(
 /// The folder cannot be read or has no document.
 pub fn open(specs: &Path) -> Result<SourceSet<'static>, BuildError> {
     let sources = files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(BuildError::Unreadable)?;
-    if sources.documents().is_empty() && !sources.has_strays() {
+    if sources.has_nothing() {
         return Err(BuildError::NoDocument(specs.to_path_buf()));
     }
     Ok(sources)
@@ -341,7 +341,7 @@ pub fn open(specs: &Path) -> Result<SourceSet<'static>, BuildError> {
 pub fn open_package(folder: &Path) -> Result<Option<Package>, BuildError> {
     let Some(package) = files::package(folder).map_err(BuildError::Unreadable)? else { return Ok(None) };
     let Package { sources, diagnostics, .. } = &package;
-    if sources.documents().is_empty() && !sources.has_strays() && !diagnostics.has_errors() {
+    if sources.has_nothing() && !diagnostics.has_errors() {
         return Err(BuildError::NoneListed);
     }
     Ok(Some(package))

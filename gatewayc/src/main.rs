@@ -162,7 +162,7 @@ fn run(command: Command) -> io::Result<ExitCode> {
 fn open(paths: &[PathBuf], root: Option<&Path>) -> io::Result<(SourceSet<'static>, Diagnostics)> {
     if !paths.is_empty() {
         let sources = files::source_set(paths, root)?;
-        if is_empty(&sources) {
+        if sources.has_nothing() {
             let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
             return Err(no_document(format!("in {}: no file ends in .yaml, .yml or .json", shown.join(", "))));
         }
@@ -217,7 +217,7 @@ fn open_elsewhere(folder: &Path) -> io::Result<(SourceSet<'static>, Diagnostics)
 /// What a `gatewayc.yaml` lists.
 fn opened(package: files::Package) -> io::Result<(SourceSet<'static>, Diagnostics)> {
     let files::Package { sources, diagnostics, .. } = package;
-    if is_empty(&sources) && !diagnostics.has_errors() {
+    if sources.has_nothing() && !diagnostics.has_errors() {
         return Err(no_document(format!("in specs, and {FILE} lists none")));
     }
     Ok((sources, diagnostics))
@@ -230,15 +230,10 @@ fn in_specs(package: &Path, root: Option<&Path>) -> io::Result<Option<SourceSet<
         return Ok(None);
     }
     // The root need not hold a folder without documents.
-    if is_empty(&files::source_set(std::slice::from_ref(&specs), None)?) {
+    if files::source_set(std::slice::from_ref(&specs), None)?.has_nothing() {
         return Ok(None);
     }
     files::source_set(&[specs], root).map(Some)
-}
-
-/// An overlay without a document is reported, and is not nothing.
-fn is_empty(sources: &SourceSet<'_>) -> bool {
-    sources.documents().is_empty() && !sources.has_strays()
 }
 
 fn no_document(place: String) -> io::Error {

@@ -173,10 +173,10 @@ impl<'a> SourceSet<'a> {
         self.strict
     }
 
-    /// Whether there are overlays without a document.
+    /// Whether there is nothing to compile. An overlay without a document is reported, and is not nothing.
     #[must_use]
-    pub fn has_strays(&self) -> bool {
-        !self.strays.is_empty()
+    pub fn has_nothing(&self) -> bool {
+        self.documents().is_empty() && self.strays.is_empty()
     }
 
     /// Overlays for which there is no document.
