@@ -1,5 +1,6 @@
 //! The listener for operators: `/metrics`, `/healthz`, `/readyz`, `/cache`. Nothing of it is reachable on the public listeners.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -162,12 +163,9 @@ fn numbers(deployment: &Deployment, id: &str) -> Vec<usize> {
         operation.table.cache.is_some()
             && (own == id || id.strip_prefix(api).and_then(|rest| rest.strip_prefix('.')) == Some(own))
     };
-    deployment
-        .operations()
-        .map(|(_, operation)| operation)
-        .filter(|operation| is_it(operation))
-        .map(PreparedOperation::number)
-        .collect()
+    let found = deployment.operations().map(|(_, operation)| operation.prepared).filter(|operation| is_it(operation));
+    // An operation on several listeners is one.
+    found.map(PreparedOperation::number).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// A parameter of a query, decoded.

@@ -1,5 +1,6 @@
 //! Makes the [`Deployment`] of a gateway from its generated tables and its settings; every problem is reported at once.
 
+mod apis;
 pub(crate) mod authorities;
 mod contracts;
 pub(crate) mod endpoints;
@@ -10,49 +11,38 @@ pub(crate) mod stores;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use gateway_route::{Allowance, Condition, Part, Router, RouterBuilder, Template};
-
+use crate::assemble::apis::{ApiSet, Authenticators, PreparedApi};
 use crate::assemble::contracts::Contracts;
 #[cfg(feature = "oauth")]
 use crate::assemble::needs::oauth_settings;
 use crate::assemble::needs::{open_consumers, open_tls, store_of_authorities, unreached, unreached_upstreams};
 use crate::assemble::stores::open_stores;
 use crate::config::Config;
-use gateway_access::authorize::{
-    PreparedAccess, PreparedAlternative, PreparedAnonymous, PreparedRequirement, requirements,
-};
-use gateway_access::challenges::{challenges, hidden};
 use gateway_access::failed_authentication::Failures;
 use gateway_access::outgoing::Providers;
 use gateway_access::outgoing::url::ProviderUrl;
 use gateway_access::request_view::CredentialLocation;
 use gateway_access::scheme::{Authenticator, Resources, Scheme};
-use gateway_access::tables::{Access, Anonymous};
-use gateway_access::upstream_auth::{PreparedCredential, SecretField};
+use gateway_access::upstream_auth::PreparedCredential;
 use gateway_base::digest::Digest;
 use gateway_base::problem::Problem;
 use gateway_base::secret::SecretStore;
 use gateway_base::setting_values::is_same_name;
 use gateway_base::warn;
 use gateway_limits::counters::Limits;
-use gateway_limits::rule;
 #[cfg(feature = "oauth")]
 use gateway_oauth::server::{self, Oauth};
 use gateway_proxy::access_log;
 use gateway_proxy::admission::Admission;
 use gateway_proxy::body_memory::BodyMemory;
-use gateway_proxy::browsers::ForBrowsers;
 use gateway_proxy::cache::ResponseCache;
-use gateway_proxy::deployment::PreparedRule;
-use gateway_proxy::deployment::{Deployment, PreparedAction, PreparedListener, PreparedOperation, PreparedRoute};
+use gateway_proxy::deployment::{Deployment, PreparedListener};
 use gateway_proxy::https::HttpsOnly;
 use gateway_proxy::metrics::OperationMetrics;
 use gateway_proxy::settings::Settings;
-use gateway_proxy::tables::{Action, Api, Gateway, Operation, Preflight, Rule, RuleEffect, Upstream};
+use gateway_proxy::tables::{Api, Gateway, Upstream};
 use gateway_proxy::upstream::cluster::Cluster;
-use gateway_proxy::views::Views;
-use gateway_terms::refusal::ErrorFormat;
-use gateway_tls::CERTIFICATE_HEADERS;
+use gateway_tls::{CERTIFICATE_HEADERS, Tls};
 use gateway_wire::http1::names::FieldTable;
 
 /// Joins the tables with the configuration; secrets come from `secrets`. If it `is_dry`, nothing is opened that would
@@ -106,8 +96,7 @@ pub(crate) fn assemble(
         .map(|(index, listener)| (index, assembly.apis_of(gateway, listener)))
         .collect();
     assembly.check_client_certificates(&served);
-    let mut listeners = Vec::new();
-    let mut schemes: BTreeMap<(&str, &str), Arc<dyn Authenticator>> = BTreeMap::new();
+    let mut schemes = Authenticators::new();
     for api in served.iter().flat_map(|(_, apis)| apis) {
         for scheme in api.schemes {
             if !schemes.contains_key(&(api.name, scheme.name()))
@@ -117,28 +106,7 @@ pub(crate) fn assemble(
             }
         }
     }
-    for ((index, apis), tls) in served.into_iter().zip(tls) {
-        let listener = &config.listeners[index];
-        let (router, routes, views) = assembly.router(&listener.name, &apis, &schemes);
-        let rules = assembly.url_rules(&listener.name, &apis, &schemes);
-        listeners.push(PreparedListener {
-            name: listener.name.as_str().into(),
-            bind: listener.bind,
-            tls,
-            proxy_protocol_from: listener.proxy_protocol_from.clone().map(Vec::into_boxed_slice),
-            https_only: assembly.https_only_of_all(&apis),
-            allow: allow_of_server(&routes),
-            router,
-            routes,
-            views,
-            rules,
-            error_format: error_format(&apis),
-            has_upgrades: apis.iter().flat_map(|api| api.operations()).any(|operation| operation.upgrade.is_some()),
-            for_browsers: apis.iter().filter_map(|api| for_unrouted(api)).map(|of| *of).collect(),
-            log_constants: access_log::constants(&listener.name, None),
-            unrouted: OperationMetrics::default(),
-        });
-    }
+    let listeners = assembly.listeners(&served, tls, &schemes);
     let credential_fields =
         schemes.values().flat_map(|scheme| scheme.locations().0).filter_map(|location| match location {
             CredentialLocation::Header(name) => Some(*name),
@@ -165,9 +133,9 @@ pub(crate) fn assemble(
     let operators_key = assembly.operators_key(has_cache);
     let clusters = assembly.clusters.into_values().collect();
     let mut problems = assembly.problems;
-    // An API is on several listeners, and lacks the same on each.
-    let mut told = HashSet::new();
-    problems.retain(|problem| told.insert(problem.to_string()));
+    // What an upstream lacks is found at each of its operations.
+    let mut seen = HashSet::new();
+    problems.retain(|problem| seen.insert(problem.to_string()));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -255,6 +223,43 @@ pub(crate) struct Assembly<'a> {
 const MIN_KEY: usize = 12;
 
 impl Assembly<'_> {
+    /// The listeners: each API is prepared once, and put together with others once for all listeners that have the same.
+    fn listeners(
+        &mut self,
+        served: &[(usize, Vec<&'static Api>)],
+        tls: Vec<Option<Tls>>,
+        schemes: &Authenticators,
+    ) -> Vec<PreparedListener> {
+        let mut prepared: BTreeMap<&str, PreparedApi> = BTreeMap::new();
+        for api in served.iter().flat_map(|(_, apis)| apis) {
+            prepared.entry(api.name).or_insert_with(|| self.api(api, schemes));
+        }
+        let mut sets: BTreeMap<Vec<&str>, ApiSet> = BTreeMap::new();
+        let mut listeners = Vec::new();
+        for ((index, apis), tls) in served.iter().zip(tls) {
+            let listener = &self.config.listeners[*index];
+            let names = apis.iter().map(|api| api.name).collect();
+            let set = sets.entry(names).or_insert_with(|| {
+                let prepared: Vec<&PreparedApi> = apis.iter().filter_map(|api| prepared.get(api.name)).collect();
+                self.api_set(&prepared)
+            });
+            let conflicts = set.conflicts.iter().map(|conflict| format!("listener `{}`: {conflict}", listener.name));
+            self.problems.extend(conflicts.map(Problem::plain));
+            listeners.push(PreparedListener {
+                name: listener.name.as_str().into(),
+                bind: listener.bind,
+                tls,
+                proxy_protocol_from: listener.proxy_protocol_from.clone().map(Vec::into_boxed_slice),
+                apis: Arc::clone(&set.served),
+                has_upgrades: apis.iter().flat_map(|api| api.operations()).any(|operation| operation.upgrade.is_some()),
+                log_constants: access_log::constants_of_listener(&listener.name),
+                unrouted: OperationMetrics::default(),
+                metrics: set.served.metrics(),
+            });
+        }
+        listeners
+    }
+
     /// The digest of the administrators' key, where operators can change something with it.
     fn operators_key(&mut self, is_used: bool) -> Option<Digest> {
         let setting = self.config.admin_key.as_ref().filter(|_| is_used)?;
@@ -298,13 +303,6 @@ impl Assembly<'_> {
             }
         }
         apis
-    }
-
-    /// What holds for paths that no API has.
-    pub(crate) fn https_only_of_all(&self, apis: &[&'static Api]) -> Option<Arc<HttpsOnly>> {
-        let mut all = apis.iter().map(|api| self.https_only.get(api.name));
-        let first = all.next()??;
-        all.all(|other| other.is_some()).then(|| Arc::clone(first))
     }
 
     /// A certificate that no listener asks for is one that no caller can show.
@@ -354,204 +352,6 @@ impl Assembly<'_> {
                 None
             }
         }
-    }
-
-    pub(crate) fn router(
-        &mut self,
-        listener: &str,
-        apis: &[&'static Api],
-        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
-    ) -> (Router<()>, Box<[PreparedRoute]>, Views) {
-        let mut builder = RouterBuilder::new();
-        let (mut routes, mut inserted, mut templates) = (Vec::new(), Vec::new(), Vec::new());
-        for (api, route) in apis.iter().flat_map(|api| api.routes.iter().map(move |route| (*api, route))) {
-            let template = match Template::parse(route.template) {
-                Ok(template) => route.allows.iter().fold(template, |template, allowed| {
-                    template.with_allowance(allowed.parameter, Allowance::of(allowed.characters))
-                }),
-                Err(error) => {
-                    self.problems.push(Problem::plain(format!(
-                        "{}: `{}` is not a path template: {error}",
-                        api.source, route.template
-                    )));
-                    continue;
-                }
-            };
-            let operations: Box<[PreparedOperation]> = route
-                .operations
-                .iter()
-                .filter_map(|operation| self.operation(listener, api, operation, schemes))
-                .collect();
-            let conditions: Vec<_> = route.when.iter().map(condition).collect();
-            let for_browsers = ForBrowsers::of(route.cors.as_ref(), route.security_headers, None);
-            let deployment = PreparedRoute {
-                answers_preflight: has_cors(&operations, for_browsers.as_deref()),
-                for_browsers,
-                allow: allow(&operations, route.preflight),
-                operations,
-                preflight: route.preflight,
-                error_format: api.error_format,
-                error_bodies: api.error_bodies,
-                https_only: self.https_only.get(api.name).cloned(),
-            };
-            templates.push((template.clone(), conditions.clone()));
-            builder.insert(template, conditions, ());
-            routes.push(deployment);
-            inserted.push((api, route.template));
-        }
-        let (router, conflicts) = builder.build();
-        for conflict in conflicts {
-            let ((first, theirs), (second, ours)) = (inserted[conflict.first], inserted[conflict.second]);
-            self.problems.push(Problem::plain(format!("listener `{listener}`: `{ours}` of {} and `{theirs}` of {} are the same path; put the APIs on different listeners", second.source, first.source)));
-        }
-        let views = Views::new(&mut routes, &templates);
-        (router, routes.into(), views)
-    }
-
-    /// The rules of all APIs, in the order of the names of the APIs.
-    pub(crate) fn url_rules(
-        &mut self,
-        listener: &str,
-        apis: &[&'static Api],
-        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
-    ) -> Box<[PreparedRule]> {
-        let mut apis = apis.to_vec();
-        apis.sort_by_key(|api| api.name);
-        let rules = apis.iter().flat_map(|api| api.rules.iter().map(move |rule| (*api, rule)));
-        rules.filter_map(|(api, rule)| self.url_rule(listener, api, rule, schemes)).collect()
-    }
-
-    fn url_rule(
-        &mut self,
-        listener: &str,
-        api: &'static Api,
-        rule: &'static Rule,
-        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
-    ) -> Option<PreparedRule> {
-        let operations: Box<[PreparedOperation]> = match &rule.effect {
-            RuleEffect::Proxy { operation, .. } => Box::new([self.operation(listener, api, operation, schemes)?]),
-            RuleEffect::Rewrite { .. } | RuleEffect::Redirect { .. } | RuleEffect::Respond { .. } => Box::default(),
-        };
-        let for_browsers = for_unrouted(api);
-        let route = PreparedRoute {
-            answers_preflight: has_cors(&operations, for_browsers.as_deref()),
-            for_browsers,
-            operations,
-            preflight: Preflight::Deny,
-            allow: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT".to_owned(),
-            error_format: api.error_format,
-            error_bodies: api.error_bodies,
-            https_only: self.https_only.get(api.name).cloned(),
-        };
-        let log_constants = access_log::constants(listener, Some((api.name, rule.id, "")));
-        match PreparedRule::new(api.name, rule, route, log_constants) {
-            Ok(rule) => Some(rule),
-            Err(problem) => {
-                self.problems.push(Problem::plain(format!("{} of {}: {problem}", rule.id, api.source)));
-                None
-            }
-        }
-    }
-
-    fn operation(
-        &mut self,
-        listener: &str,
-        api: &'static Api,
-        operation: &'static Operation,
-        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
-    ) -> Option<PreparedOperation> {
-        let access = match &operation.access {
-            Access::Anyone { because } => PreparedAccess::Anyone { because },
-            Access::OneOf(alternatives) => {
-                let asking = alternatives.iter().filter(|alternative| !alternative.is_empty());
-                let asking: Option<Vec<_>> =
-                    asking.map(|alternative| alternative_of(api, alternative, schemes, &mut self.failures)).collect();
-                let has_empty = alternatives.iter().any(|alternative| alternative.is_empty());
-                // A scheme that could not be prepared is reported already.
-                PreparedAccess::OneOf { alternatives: asking?, anonymous: has_empty.then(|| self.anonymous(operation)) }
-            }
-        };
-        let action = match &operation.action {
-            Action::Forward { .. } => {
-                PreparedAction::Forward(self.forward(listener, api, operation, &access, schemes)?)
-            }
-            Action::Answer(builtin) => match builtin.prepare(self.resources) {
-                Ok(prepared) => PreparedAction::Answer(prepared),
-                Err(problems) => {
-                    let what = format!("operation `{}` of {}", operation.id, api.source);
-                    self.problems
-                        .extend(problems.into_iter().map(|problem| Problem::plain(format!("{what}: {problem}"))));
-                    return None;
-                }
-            },
-        };
-        if let (Some(_), PreparedAction::Forward(to)) = (&operation.upgrade, &action)
-            && to.all().any(|to| to.cluster.described().endpoints.iter().any(|endpoint| endpoint.is_http2))
-        {
-            self.problems.push(Problem::plain(format!(
-                "operation `{}` of {}: its upstream `{}` has `upgrade`, which HTTP/2 does not have; give it an address with \
-                 `http://` or `https://`",
-                operation.id, api.source, to.cluster.document.name
-            )));
-            return None;
-        }
-        let upstream = match &operation.action {
-            Action::Forward { to, .. } => to.name,
-            Action::Answer(_) => "",
-        };
-        let secret_fields = self.secret_fields(api, operation)?;
-        let reads_certificates = requirements(&access).any(|one| one.authenticator.reads_certificates());
-        Some(PreparedOperation {
-            table: operation,
-            api,
-            challenges: challenges(&access),
-            hidden: hidden(&access, &self.session_cookies),
-            secret_fields,
-            reads_certificates,
-            limits: self.rules(api, operation)?,
-            contract: self.contracts.of(operation),
-            contested: Vec::new(),
-            for_browsers: ForBrowsers::of(
-                operation.cors.as_ref(),
-                operation.security_headers,
-                Some(&operation.response_headers),
-            ),
-            access,
-            action,
-            log_constants: access_log::constants(listener, Some((api.name, operation.id, upstream))),
-            metrics: OperationMetrics::default(),
-        })
-    }
-
-    /// The fields of requests to the upstream whose values are secrets.
-    fn secret_fields(&mut self, api: &Api, operation: &'static Operation) -> Option<Vec<SecretField>> {
-        let mut fields = Vec::new();
-        for (name, reference) in operation.request_headers.set_secret {
-            match SecretField::of(name, "", reference, &self.resources.secrets) {
-                Ok(field) => fields.push(field),
-                Err(problem) => {
-                    let what = format!("operation `{}` of {}", operation.id, api.source);
-                    self.problems.push(Problem::plain(format!("{what}: {problem}")));
-                }
-            }
-        }
-        (fields.len() == operation.request_headers.set_secret.len()).then_some(fields)
-    }
-
-    fn rules(&mut self, api: &Api, operation: &'static Operation) -> Option<Box<[rule::Rule]>> {
-        let rules: Option<Box<[rule::Rule]>> =
-            operation.limits.iter().map(|used| self.limits.rule(used.limit, used.cost)).collect();
-        if rules.is_none() {
-            let message = format!("operation `{}` of {}: there are more than 65,534 limits", operation.id, api.source);
-            self.problems.push(Problem::plain(message));
-        }
-        rules
-    }
-
-    fn anonymous(&self, operation: &'static Operation) -> PreparedAnonymous {
-        let Anonymous { consumer, despite_invalid } = operation.anonymous;
-        let consumer = (!consumer.is_empty()).then_some(consumer);
-        PreparedAnonymous { consumer, despite_invalid, consumers: Arc::clone(&self.resources.consumers) }
     }
 
     fn cluster(&mut self, api: &'static Api, upstream: &'static Upstream) -> Option<Arc<Cluster>> {
@@ -625,77 +425,7 @@ impl Assembly<'_> {
     }
 }
 
-fn alternative_of(
-    api: &Api,
-    alternative: &'static [gateway_access::tables::Requirement],
-    schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
-    failures: &mut Vec<Arc<Failures>>,
-) -> Option<PreparedAlternative> {
-    let requirements = alternative.iter().map(|requirement| {
-        let authenticator = schemes.get(&(api.name, requirement.scheme.name()))?;
-        let limit = api.failed_authentication.iter().find(|limit| limit.scheme == requirement.scheme.name());
-        let limit = limit.map(|limit| match failures.iter().find(|known| known.counts_like(limit)) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let failures_of_limit = Arc::new(Failures::new(limit));
-                failures.push(Arc::clone(&failures_of_limit));
-                failures_of_limit
-            }
-        });
-        Some(PreparedRequirement {
-            authenticator: Arc::clone(authenticator),
-            scopes: requirement.scopes,
-            failures: limit,
-        })
-    });
-    Some(PreparedAlternative { requirements: requirements.collect::<Option<_>>()? })
-}
-
-/// What the answers to requests that no path matches say to browsers.
-fn for_unrouted(api: &'static Api) -> Option<Box<ForBrowsers>> {
-    ForBrowsers::of(api.cors.as_ref(), api.security_headers, None)
-}
-
-/// Whether a policy says which pages of other origins may call some method of a path.
-fn has_cors(operations: &[PreparedOperation], of_route: Option<&ForBrowsers>) -> bool {
-    let of_operations = operations.iter().filter_map(|operation| operation.for_browsers.as_deref());
-    of_operations.chain(of_route).any(ForBrowsers::has_cors)
-}
-
-pub(crate) fn allow(operations: &[PreparedOperation], preflight: Preflight) -> String {
-    let mut methods: Vec<&str> = operations.iter().map(|operation| operation.table.method).collect();
-    if methods.contains(&"GET") && !methods.contains(&"HEAD") {
-        methods.push("HEAD");
-    }
-    if preflight == Preflight::Answer && !methods.contains(&"OPTIONS") {
-        methods.push("OPTIONS");
-    }
-    methods.sort_unstable();
-    methods.join(", ")
-}
-
-/// The methods of all paths, and that of the request that asks for them.
-fn allow_of_server(routes: &[PreparedRoute]) -> String {
-    let words = routes.iter().flat_map(|route| route.allow.split(", ")).filter(|method| !method.is_empty());
-    let methods: BTreeSet<&str> = words.chain(["OPTIONS"]).collect();
-    methods.into_iter().collect::<Vec<_>>().join(", ")
-}
-
 /// The cookies that carry sessions of the gateway's own.
 pub(crate) fn session_cookies(gateway: &Gateway) -> Vec<&'static str> {
     gateway.apis.iter().flat_map(|api| api.schemes).filter_map(|scheme| scheme.session_cookie()).collect()
-}
-
-pub(crate) fn condition(condition: &gateway_proxy::tables::Condition) -> Condition {
-    let (part, name, value) = match *condition {
-        gateway_proxy::tables::Condition::Query { name, value } => (Part::Query, name, value),
-        gateway_proxy::tables::Condition::Header { name, value } => (Part::Header, name, value),
-    };
-    Condition { part, name: name.to_owned(), value: value.map(str::to_owned) }
-}
-
-/// How refusals look on a listener where no API is known.
-fn error_format(apis: &[&'static Api]) -> ErrorFormat {
-    let agree = !apis.is_empty() && apis.iter().all(|api| api.error_format == ErrorFormat::Problem);
-    if agree { ErrorFormat::Problem } else { ErrorFormat::Message }
 }

@@ -17,14 +17,14 @@ pub(crate) fn render(deployment: &Deployment, process: &ProcessMetrics) -> Strin
     for listener in &deployment.listeners {
         let labels = format!("listener=\"{}\",api=\"\",operation=\"\"", escaped(&listener.name));
         listener.unrouted.write(&mut families, &labels);
-        for rule in listener.rules.iter().filter(|rule| rule.route.operations.is_empty()) {
-            let (api, id) = (escaped(rule.api), escaped(rule.id));
+        for rule in listener.rules().filter(|rule| rule.route.prepared.operations.is_empty()) {
+            let (api, id) = (escaped(rule.prepared.api), escaped(rule.prepared.id));
             let labels = format!("listener=\"{}\",api=\"{api}\",operation=\"{id}\"", escaped(&listener.name));
             rule.metrics.write(&mut families, &labels);
         }
     }
     for (listener, operation) in deployment.operations() {
-        operation.metrics.write(&mut families, &labels(&listener.name, operation));
+        operation.metrics.write(&mut families, &labels(&listener.name, operation.prepared));
     }
     let mut out = String::new();
     let mut family = |name: &str, kind: &str, help: &str, lines: &str| {

@@ -97,14 +97,15 @@ impl Gateway {
             .spawn()
             .expect("the gateway starts");
         let messages = Arc::default();
-        let (address, admin, told) = addresses(&mut process, &messages);
+        let (listeners, admin, told) = addresses(&mut process, &messages);
+        let address = listeners.last().expect("a listener").1;
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = BufReader::new(process.stdout.take().expect("piped")).lines();
         let shared = Arc::clone(&log);
         std::thread::spawn(move || {
             lines.map_while(Result::ok).for_each(|line| shared.lock().expect("no panic").push(line))
         });
-        Self { process, address, admin, log, messages, told, listeners: Vec::new() }
+        Self { process, address, admin, log, messages, told, listeners }
     }
 
     /// As [`Gateway::launch`]; once it serves, `reader` is what is at the other end of standard error and of standard
@@ -123,9 +124,8 @@ impl Gateway {
         let admin = loop {
             let mut line = String::new();
             assert!(lines.read_line(&mut line).expect("text") > 0, "the gateway did not start:\n{told}");
-            if let Some(rest) = rest_of(&line, "listening on ") {
-                let (address, name) = rest.split_once(" (").expect("an address and a name");
-                listeners.push((name.trim_end_matches(')').to_owned(), address.parse().expect("an address")));
+            if let Some(listener) = listener_of(&line) {
+                listeners.push(listener);
             } else if let Some(rest) = rest_of(&line, "metrics and health on ") {
                 break rest.parse().expect("an address");
             } else {
@@ -145,7 +145,7 @@ impl Gateway {
         Self { process, address, admin, log: Arc::default(), messages: Arc::default(), told, listeners: Vec::new() }
     }
 
-    /// Of a gateway of [`Gateway::launch_before`].
+    /// The address of a listener, by its name.
     pub(crate) fn listener(&self, name: &str) -> SocketAddr {
         self.listeners.iter().find(|(known, _)| known == name).expect("a listener").1
     }
@@ -308,13 +308,23 @@ fn rest_of<'l>(line: &'l str, beginning: &str) -> Option<&'l str> {
     Some(rest.trim_end().trim_end_matches("\"}"))
 }
 
-fn addresses(process: &mut Child, messages: &Arc<Mutex<Vec<String>>>) -> (SocketAddr, SocketAddr, String) {
-    let (mut address, mut told) = (None, String::new());
+/// The name and the address of a listener, where a message says them.
+fn listener_of(message: &str) -> Option<(String, SocketAddr)> {
+    let (address, name) = rest_of(message, "listening on ")?.split_once(" (").expect("an address and a name");
+    Some((name.trim_end_matches(')').to_owned(), address.parse().expect("an address")))
+}
+
+/// The listeners, the address for operators, and the messages before it.
+fn addresses(
+    process: &mut Child,
+    messages: &Arc<Mutex<Vec<String>>>,
+) -> (Vec<(String, SocketAddr)>, SocketAddr, String) {
+    let (mut listeners, mut told) = (Vec::new(), String::new());
     let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines();
     while let Some(Ok(line)) = lines.next() {
         let parse = |text: &str| text.split(' ').next().and_then(|text| text.parse().ok());
-        if let Some(rest) = rest_of(&line, "listening on ") {
-            address = parse(rest);
+        if let Some(listener) = listener_of(&line) {
+            listeners.push(listener);
         } else if let Some(rest) = rest_of(&line, "metrics and health on ") {
             let messages = Arc::clone(messages);
             messages.lock().expect("no panic").extend(told.lines().map(str::to_owned));
@@ -324,7 +334,7 @@ fn addresses(process: &mut Child, messages: &Arc<Mutex<Vec<String>>>) -> (Socket
                     messages.lock().expect("no panic").push(line);
                 }
             });
-            return (address.expect("a listener"), parse(rest).expect("an address"), told);
+            return (listeners, parse(rest).expect("an address"), told);
         }
         told.push_str(&line);
         told.push('\n');

@@ -77,7 +77,9 @@ pub(crate) struct AccessLog {
 pub(crate) struct Line<'a> {
     /// Microseconds since the epoch at which the request began.
     pub(crate) at_micros: u64,
-    /// What is the same for every request of a listener and of an operation, written at start: see [`constants`].
+    /// What is the same for every request of a listener, written at start: see [`constants_of_listener`].
+    pub(crate) listener: &'a str,
+    /// What is the same for every request of an operation, written at start: see [`constants`].
     pub(crate) constants: &'a str,
     /// The client's address: behind trusted proxies, what they say.
     pub(crate) client: &'a str,
@@ -145,11 +147,20 @@ impl AccessLog {
     }
 }
 
-/// The members of a line that are known at start, from the end of the time on.
-pub fn constants(listener: &str, operation: Option<(&str, &str, &str)>) -> String {
-    let (api, operation, upstream) = operation.unwrap_or_default();
+/// The member of a line that is known of a listener at start, from the end of the time on.
+pub fn constants_of_listener(name: &str) -> String {
     let mut out = Vec::new();
-    text(&mut out, b"\",\"listener\":\"", listener);
+    text(&mut out, b"\",\"listener\":\"", name);
+    // Made of text by copying and escaping, so it is text.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// What follows in the lines of requests that reach no operation.
+pub(crate) const UNROUTED: &str = "\",\"api\":\"\",\"operation\":\"\"";
+
+/// The members of a line that are known of an operation at start, from the end of the listener on.
+pub fn constants(api: &str, operation: &str, upstream: &str) -> String {
+    let mut out = Vec::new();
     text(&mut out, b"\",\"api\":\"", api);
     text(&mut out, b"\",\"operation\":\"", operation);
     if !upstream.is_empty() {
@@ -164,6 +175,7 @@ impl Line<'_> {
     fn write(&self, out: &mut Vec<u8>, clock: &mut SecondClock) {
         out.extend_from_slice(b"{\"time\":\"");
         clock.write_time(out, self.at_micros);
+        out.extend_from_slice(self.listener.as_bytes());
         out.extend_from_slice(self.constants.as_bytes());
         out.extend_from_slice(b",\"client\":\"");
         out.extend_from_slice(self.client.as_bytes());
@@ -293,9 +305,10 @@ mod tests {
 
     #[test]
     fn lines_are_json_for_every_request() {
-        let constants = constants("web", Some(("a", "odd \"name\"", "")));
+        let (listener, constants) = (constants_of_listener("web"), constants("a", "odd \"name\"", ""));
         let line = Line {
             at_micros: 0,
+            listener: &listener,
             constants: &constants,
             client: "127.0.0.1",
             peer: "127.0.0.1",
@@ -328,5 +341,10 @@ mod tests {
             (&value["grpcStatus"], &value["upgraded"], &value["ended"]),
             (&13.into(), &true.into(), &"idle".into())
         );
+    }
+
+    #[test]
+    fn requests_that_reach_no_operation_have_its_members_without_text() {
+        assert_eq!(UNROUTED, constants("", "", ""));
     }
 }

@@ -9,7 +9,9 @@ use gateway_route::{
     UpstreamPaths, asks_no_less, joined, strictest,
 };
 
-use crate::deployment::{PreparedAction, PreparedForward, PreparedListener, PreparedOperation, PreparedRoute};
+use crate::deployment::{
+    PlacedRoute, PreparedAction, PreparedForward, PreparedListener, PreparedOperation, ServedOperation, ServedRoute,
+};
 use crate::tables::{Action, Operation, Rewrite};
 use crate::upstream::Endpoint;
 use crate::upstream::cluster::Cluster;
@@ -22,10 +24,10 @@ pub(crate) struct Ambiguity;
 
 impl Views {
     /// Views of the upstreams with contested operations; sets their places in the routes.
-    pub fn new(routes: &mut [PreparedRoute], templates: &[(Template, Vec<Condition>)]) -> Self {
+    pub fn new(routes: &mut [PlacedRoute], templates: &[(Template, Vec<Condition>)]) -> Self {
         let mut views = Vec::new();
         for Group { method, certain, possible, operations: members } in groups(routes) {
-            let operation = |(route, position): Place| &routes[route].operations[position];
+            let operation = |(route, position): Place| &routes[route].prepared.operations[position];
             let places: Vec<Place> = members.iter().map(|(place, _)| *place).collect();
             // The compiler compares operations of one document and one address; settings may give two the same address.
             let compared = |(place, url): &Member| (operation(*place).api.name, *url);
@@ -41,11 +43,11 @@ impl Views {
             });
             views.push(Candidates::new(certain, possible, operations));
             for (entry, (route, position)) in places.iter().enumerate() {
-                let operation = &mut routes[*route].operations[*position];
+                let PlacedRoute { prepared, contested, .. } = &mut routes[*route];
+                let operation = &prepared.operations[*position];
                 // A GET in the view of HEAD is checked in its own.
-                if operation.table.method == method {
-                    let contested = Contested { view: views.len() - 1, entry };
-                    operation.contested.extend(is_contested(operation).then_some(contested));
+                if operation.table.method == method && is_contested(operation) {
+                    contested[*position].push(Contested { view: views.len() - 1, entry });
                 }
             }
         }
@@ -57,12 +59,13 @@ impl Views {
 type Member = (Place, &'static str);
 
 /// The operations that one upstream gets under the same paths.
-fn groups(routes: &[PreparedRoute]) -> Vec<Group<'static, Member>> {
+fn groups(routes: &[PlacedRoute]) -> Vec<Group<'static, Member>> {
     let mut forwarded = Vec::new();
     let servers = servers(routes);
     for (index, route) in routes.iter().enumerate() {
-        let has_head = route.operations.iter().any(|operation| operation.table.method == "HEAD");
-        for (position, PreparedOperation { table, action, .. }) in route.operations.iter().enumerate() {
+        let operations = &route.prepared.operations;
+        let has_head = operations.iter().any(|operation| operation.table.method == "HEAD");
+        for (position, PreparedOperation { table, action, .. }) in operations.iter().enumerate() {
             // What is rewritten or answered here is read nowhere else under its path.
             let (PreparedAction::Forward(to), Action::Forward { path: Rewrite::Received { base }, .. }) =
                 (action, &table.action)
@@ -82,8 +85,8 @@ fn groups(routes: &[PreparedRoute]) -> Vec<Group<'static, Member>> {
 }
 
 /// The address that stands for each upstream, by its number: upstreams with a common endpoint are one server.
-fn servers(routes: &[PreparedRoute]) -> BTreeMap<usize, (String, u16)> {
-    let operations = routes.iter().flat_map(|route| &route.operations);
+fn servers(routes: &[PlacedRoute]) -> BTreeMap<usize, (String, u16)> {
+    let operations = routes.iter().flat_map(|route| &route.prepared.operations);
     let clusters: BTreeMap<usize, &Cluster> = operations
         .filter_map(|operation| match &operation.action {
             PreparedAction::Forward(to) => Some(to),
@@ -116,13 +119,14 @@ pub(crate) struct Readings(Vec<ReadPath<Place>>);
 
 impl Readings {
     /// The readings of a path that was matched for this operation.
-    pub(crate) fn of(listener: &PreparedListener, operation: &PreparedOperation, path: &RequestPath<'_>) -> Self {
+    pub(crate) fn of(listener: &PreparedListener, operation: ServedOperation<'_>, path: &RequestPath<'_>) -> Self {
+        let ServedOperation { prepared, contested, .. } = operation;
         let matters =
-            |(route, position): &Place| !asks_for_all_of(operation, &listener.routes[*route].operations[*position]);
+            |(route, position): &Place| !asks_for_all_of(prepared, listener.route(*route).at(*position).prepared);
         let of_view = |Contested { view, entry }: &Contested| {
-            listener.views.0[*view].readings(*entry, path, admits_anyone(operation.table), matters)
+            listener.apis.views.0[*view].readings(*entry, path, admits_anyone(prepared.table), matters)
         };
-        Self(operation.contested.iter().flat_map(of_view).collect())
+        Self(contested.iter().flat_map(of_view).collect())
     }
 
     /// The stricter operation that the upstream could mean, with its route and parameters; nothing where it is the one
@@ -133,21 +137,22 @@ impl Readings {
     pub(crate) fn stricter<'a>(
         &'a self,
         listener: &'static PreparedListener,
-        operation: &'static PreparedOperation,
+        operation: ServedOperation<'static>,
         selectors: Selectors<'_>,
-    ) -> Result<Option<(&'static PreparedRoute, &'static PreparedOperation, Params<'a>)>, Ambiguity> {
+    ) -> Result<Option<(ServedRoute<'static>, ServedOperation<'static>, Params<'a>)>, Ambiguity> {
         let mut others: Vec<Candidate<'a>> = Vec::new();
         for read in &self.0 {
             match read.meaning(selectors) {
                 Meaning::Same => {}
                 Meaning::UnclearQuery => return Err(Ambiguity),
                 Meaning::Others(found) => others.extend(found.into_iter().map(|((route, position), params)| {
-                    let route = &listener.routes[*route];
-                    (Some((route, params)), &route.operations[*position])
+                    let route = listener.route(*route);
+                    (Some((route, params)), route.at(*position))
                 })),
             }
         }
-        let asks = |(_, strict): &Candidate<'_>, (_, lax): &Candidate<'_>| asks_for_all_of(strict, lax);
+        let asks =
+            |(_, strict): &Candidate<'_>, (_, lax): &Candidate<'_>| asks_for_all_of(strict.prepared, lax.prepared);
         match strictest(&(None, operation), others, asks) {
             Strictest::Matched => Ok(None),
             Strictest::Other((found, operation)) => Ok(found.map(|(route, params)| (route, operation, params))),
@@ -157,7 +162,7 @@ impl Readings {
 }
 
 /// An operation that may answer; another one than the matched one with its route and parameters.
-type Candidate<'a> = (Option<(&'static PreparedRoute, Params<'a>)>, &'static PreparedOperation);
+type Candidate<'a> = (Option<(ServedRoute<'static>, Params<'a>)>, ServedOperation<'static>);
 
 fn alternatives(operation: &Operation) -> &'static [&'static [Requirement]] {
     match operation.access {

@@ -94,31 +94,90 @@ pub struct PreparedListener {
     /// The load balancers whose connections begin with a header of the PROXY protocol, and that no others make; `None` if
     /// connections are the clients' own.
     pub proxy_protocol_from: Option<Box<[IpNet]>>,
+    /// What it serves.
+    pub apis: Arc<ServedApis>,
+    /// Some operation lets clients switch to another protocol.
+    pub has_upgrades: bool,
+    /// The constant members of log lines that name the listener.
+    pub log_constants: String,
+    /// For requests that reach no operation.
+    pub unrouted: OperationMetrics,
+    /// Of its operations and rules, in the places that [`ServedApis`] gives them.
+    pub metrics: Box<[OperationMetrics]>,
+}
+
+/// What listeners serve that have the same APIs: once for all of them.
+pub struct ServedApis {
     /// Of all APIs, where everything is for HTTPS only.
     pub https_only: Option<Arc<HttpsOnly>>,
     /// Finds the route of a request by its path.
     pub router: Router<()>,
     /// What the router's indices refer to.
-    pub routes: Box<[PreparedRoute]>,
+    pub routes: Box<[PlacedRoute]>,
     /// What upstreams may take the paths of contested operations for.
     pub views: Views,
     /// The value of `Allow` for the server as a whole: the methods of all paths.
     pub allow: String,
     /// What is tried, in this order, where no path matches.
-    pub rules: Box<[PreparedRule]>,
-    /// How the bodies of refusals look where no API is known: as those of all its APIs, where they agree.
+    pub rules: Box<[PlacedRule]>,
+    /// How the bodies of refusals look where no API is known: as those of all APIs, where they agree.
     pub error_format: ErrorFormat,
     /// What the answers to requests that no path matches say to browsers, by API.
     pub for_browsers: Box<[ForBrowsers]>,
-    /// Some operation lets clients switch to another protocol.
-    pub has_upgrades: bool,
-    /// The constant members of the log lines of requests that reach no operation.
-    pub log_constants: String,
-    /// For requests that reach no operation.
-    pub unrouted: OperationMetrics,
 }
 
-/// A path template with what its methods do.
+/// A route among those of other APIs.
+pub struct PlacedRoute {
+    /// What it is anywhere.
+    pub prepared: Arc<PreparedRoute>,
+    /// For each operation, what each of its upstreams may take its paths for, among these routes.
+    pub(crate) contested: Box<[Vec<Contested>]>,
+    /// Where the counters of its first operation are among those of a listener.
+    first: usize,
+}
+
+/// A rule among those of other APIs.
+pub struct PlacedRule {
+    /// What it is anywhere.
+    pub prepared: Arc<PreparedRule>,
+    /// Where its counters are among those of a listener; those of its operation follow.
+    first: usize,
+}
+
+/// A route as one listener serves it.
+#[derive(Clone, Copy)]
+pub struct ServedRoute<'d> {
+    /// What all listeners of its API share.
+    pub prepared: &'d PreparedRoute,
+    /// For each operation; empty for a rule's.
+    contested: &'d [Vec<Contested>],
+    /// For each operation.
+    metrics: &'d [OperationMetrics],
+}
+
+/// An operation as one listener serves it.
+#[derive(Clone, Copy)]
+pub struct ServedOperation<'d> {
+    /// What all listeners of its API share.
+    pub prepared: &'d PreparedOperation,
+    /// What each of its upstreams may take its paths for, among the paths of the listener.
+    pub(crate) contested: &'d [Contested],
+    /// Counters of its requests.
+    pub metrics: &'d OperationMetrics,
+}
+
+/// A rule as one listener serves it.
+#[derive(Clone, Copy)]
+pub struct ServedRule<'d> {
+    /// What all listeners of its API share.
+    pub prepared: &'d PreparedRule,
+    /// What holds for its answers; with its operation, where it has one.
+    pub route: ServedRoute<'d>,
+    /// Counters of the requests that the rule answers; those that it forwards count for its operation.
+    pub metrics: &'d OperationMetrics,
+}
+
+/// A path template with what its methods do: once for each API, whatever listeners serve it.
 pub struct PreparedRoute {
     /// One operation for each method; empty for a rule that does not forward.
     pub operations: Box<[PreparedOperation]>,
@@ -138,7 +197,7 @@ pub struct PreparedRoute {
     pub https_only: Option<Arc<HttpsOnly>>,
 }
 
-/// An operation with its pointers resolved.
+/// An operation with its pointers resolved: once for each API, whatever listeners serve it.
 pub struct PreparedOperation {
     /// The operation's description in the document.
     pub table: &'static Operation,
@@ -160,14 +219,10 @@ pub struct PreparedOperation {
     pub limits: Box<[rule::Rule]>,
     /// What requests and responses are checked for; [`None`] where nothing is.
     pub contract: Option<Arc<OperationContract>>,
-    /// What each of its upstreams may take its paths for.
-    pub contested: Vec<Contested>,
     /// What its responses say to browsers.
     pub for_browsers: Option<Box<ForBrowsers>>,
-    /// The constant members of its log lines.
+    /// The constant members of its log lines, after the listener.
     pub log_constants: String,
-    /// Counters of its requests.
-    pub metrics: OperationMetrics,
 }
 
 /// What requests and responses of an operation are checked for.
@@ -214,7 +269,7 @@ pub struct Alternative {
     pub choice: SplitChoice,
     /// Where they go, and under which path.
     pub to: PreparedForward,
-    /// The constant members of their log lines.
+    /// The constant members of their log lines, after the listener.
     pub log_constants: String,
 }
 
@@ -268,12 +323,83 @@ impl PreparedForward {
     }
 }
 
-impl PreparedRoute {
+impl ServedApis {
+    /// Gives each route and each rule its place.
+    pub fn places(
+        routes: impl IntoIterator<Item = Arc<PreparedRoute>>,
+        rules: impl IntoIterator<Item = Arc<PreparedRule>>,
+    ) -> (Box<[PlacedRoute]>, Box<[PlacedRule]>) {
+        let mut count = 0;
+        let mut take = |places: usize| {
+            count += places;
+            count - places
+        };
+        let routes = routes.into_iter().map(|prepared| {
+            let operations = prepared.operations.len();
+            PlacedRoute { prepared, contested: vec![Vec::new(); operations].into(), first: take(operations) }
+        });
+        let routes = routes.collect();
+        let rules = rules.into_iter().map(|prepared| {
+            let first = take(1 + prepared.route.operations.len());
+            PlacedRule { prepared, first }
+        });
+        (routes, rules.collect())
+    }
+
+    /// The counters of a listener.
+    pub fn metrics(&self) -> Box<[OperationMetrics]> {
+        let of_routes: usize = self.routes.iter().map(|route| route.prepared.operations.len()).sum();
+        let of_rules: usize = self.rules.iter().map(|rule| 1 + rule.prepared.route.operations.len()).sum();
+        (0..of_routes + of_rules).map(|_| OperationMetrics::default()).collect()
+    }
+}
+
+impl PreparedListener {
+    /// The route at an index of the router.
+    pub(crate) fn route(&self, index: usize) -> ServedRoute<'_> {
+        let PlacedRoute { prepared, contested, first } = &self.apis.routes[index];
+        ServedRoute { prepared, contested, metrics: &self.metrics[*first..] }
+    }
+
+    /// The rule at an index of the order in which they are tried.
+    pub(crate) fn rule(&self, index: usize) -> ServedRule<'_> {
+        let PlacedRule { prepared, first } = &self.apis.rules[index];
+        let route = ServedRoute { prepared: &prepared.route, contested: &[], metrics: &self.metrics[first + 1..] };
+        ServedRule { prepared, route, metrics: &self.metrics[*first] }
+    }
+
+    /// Every rule, in the order in which they are tried.
+    pub fn rules(&self) -> impl Iterator<Item = ServedRule<'_>> {
+        (0..self.apis.rules.len()).map(|index| self.rule(index))
+    }
+
+    /// Every operation.
+    pub fn operations(&self) -> impl Iterator<Item = ServedOperation<'_>> {
+        let routes = (0..self.apis.routes.len()).map(|index| self.route(index));
+        routes.chain(self.rules().map(|rule| rule.route)).flat_map(ServedRoute::operations)
+    }
+}
+
+impl<'d> ServedRoute<'d> {
     /// The operation for `method`, which is case-sensitive. HEAD that is not described is a GET without its content
     /// (RFC 9110 §9.3.2).
-    pub(crate) fn operation(&self, method: &str) -> Option<&PreparedOperation> {
-        let of = |method: &str| self.operations.iter().find(|operation| operation.table.method == method);
-        of(method).or_else(|| (method == "HEAD").then(|| of("GET")).flatten())
+    pub(crate) fn operation(self, method: &str) -> Option<ServedOperation<'d>> {
+        let of = |method: &str| self.prepared.operations.iter().position(|operation| operation.table.method == method);
+        of(method).or_else(|| (method == "HEAD").then(|| of("GET")).flatten()).map(|position| self.at(position))
+    }
+
+    /// The operation at a place of the route.
+    pub(crate) fn at(self, position: usize) -> ServedOperation<'d> {
+        ServedOperation {
+            prepared: &self.prepared.operations[position],
+            contested: self.contested.get(position).map_or(&[], |contested| contested),
+            metrics: &self.metrics[position],
+        }
+    }
+
+    /// Every operation, in their order.
+    fn operations(self) -> impl Iterator<Item = ServedOperation<'d>> {
+        (0..self.prepared.operations.len()).map(move |position| self.at(position))
     }
 }
 
@@ -304,20 +430,17 @@ impl Deployment {
     pub fn answers_from(&self, cluster: &Cluster) -> bool {
         let goes_there = |to: &PreparedForward| to.all().any(|to| to.cluster.number() == cluster.number());
         self.operations()
-            .any(|(_, operation)| matches!(&operation.action, PreparedAction::Forward(to) if goes_there(to)))
+            .any(|(_, operation)| matches!(&operation.prepared.action, PreparedAction::Forward(to) if goes_there(to)))
     }
 
     /// Every operation of every listener.
-    pub fn operations(&self) -> impl Iterator<Item = (&PreparedListener, &PreparedOperation)> {
-        self.listeners.iter().flat_map(|listener| {
-            let routes = listener.routes.iter().chain(listener.rules.iter().map(|rule| &rule.route));
-            routes.flat_map(move |route| route.operations.iter().map(move |operation| (listener, operation)))
-        })
+    pub fn operations(&self) -> impl Iterator<Item = (&PreparedListener, ServedOperation<'_>)> {
+        self.listeners.iter().flat_map(|listener| listener.operations().map(move |operation| (listener, operation)))
     }
 }
 
 impl PreparedOperation {
-    /// Tells it from the others of the deployment.
+    /// Tells it from the others of the deployment; the same for all listeners.
     pub fn number(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
@@ -352,7 +475,7 @@ pub enum RuleError {
     },
 }
 
-/// [`Rule`] with its expressions ready to run.
+/// [`Rule`] with its expressions ready to run: once for each API, whatever listeners serve it.
 pub struct PreparedRule {
     /// The name of the API that the rule belongs to.
     pub api: &'static str,
@@ -363,10 +486,8 @@ pub struct PreparedRule {
     pub(crate) effect: &'static RuleEffect,
     /// What holds for its answers; with its operation, where it has one.
     pub route: PreparedRoute,
-    /// The constant members of the log lines of requests that reach no operation.
+    /// The constant members of the log lines of requests that reach no operation, after the listener.
     pub(crate) log_constants: String,
-    /// Counters of the requests that the rule answers; those that it forwards count for its operation.
-    pub metrics: OperationMetrics,
 }
 
 impl PreparedRule {
@@ -392,7 +513,6 @@ impl PreparedRule {
             effect: &rule.effect,
             route,
             log_constants,
-            metrics: OperationMetrics::default(),
         })
     }
 
@@ -401,9 +521,11 @@ impl PreparedRule {
     pub(crate) fn hidden(&self) -> &[&'static str] {
         self.route.operations.first().map_or(&[], |operation| &operation.hidden.query)
     }
+}
 
+impl<'d> ServedRule<'d> {
     /// What a rule forwards by: any method but TRACE, which would show the client what only the upstream is to see.
-    pub(crate) fn operation(&self, method: &str) -> Option<&PreparedOperation> {
-        self.route.operations.first().filter(|_| method != "TRACE")
+    pub(crate) fn operation(self, method: &str) -> Option<ServedOperation<'d>> {
+        self.route.operations().next().filter(|_| method != "TRACE")
     }
 }

@@ -339,7 +339,7 @@ where
         }
         None => own,
     };
-    if record.operation.is_some_and(|operation| operation.table.cache.is_some()) {
+    if record.operation.is_some_and(|operation| operation.prepared.table.cache.is_some()) {
         own.fields.push_if_valid(CACHE_STATUS, record.cache_status());
     }
     let record = &*record;

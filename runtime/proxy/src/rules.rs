@@ -2,7 +2,7 @@
 
 use gateway_route::{RequestPath, RuleTarget, is_clear};
 
-use crate::deployment::PreparedRule;
+use crate::deployment::{PlacedRule, PreparedRule};
 use crate::tables::RuleEffect;
 use gateway_base::encoding::query_without;
 use gateway_base::origin::host_of;
@@ -40,20 +40,20 @@ pub(crate) struct RuleInput<'a> {
     pub(crate) longest: usize,
 }
 
-/// Tries the rules in their order. The last one that matched is noted in `met`.
+/// Tries the rules in their order. The place of the last one that matched is noted in `met`.
 ///
 /// # Errors
 /// 400 where an expansion would lead somewhere else, 414 where it grows too long.
-pub(crate) fn apply<'r>(
-    rules: &'r [PreparedRule],
+pub(crate) fn apply(
+    rules: &[PlacedRule],
     asked: &RuleInput<'_>,
-    met: &mut Option<&'r PreparedRule>,
+    met: &mut Option<usize>,
 ) -> Result<RuleOutcome, Reject> {
     let host = asked.authority.map_or_else(String::new, host_of);
     let mut rewritten: Option<String> = None;
-    let mut rest = rules.iter();
-    while let Some((rule, to)) = next(&mut rest, &host, asked, rewritten.as_deref())? {
-        *met = Some(rule);
+    let mut rest = rules.iter().map(|rule| &*rule.prepared).enumerate();
+    while let Some((index, rule, to)) = next(&mut rest, &host, asked, rewritten.as_deref())? {
+        *met = Some(index);
         if rule.route.https_only.is_some() && !asked.is_https {
             return Ok(RuleOutcome::Plain);
         }
@@ -86,23 +86,24 @@ pub(crate) fn apply<'r>(
 
 /// The first of the rules left that matches the request, and the target that it makes.
 fn next<'r>(
-    rest: &mut std::slice::Iter<'r, PreparedRule>,
+    rest: &mut impl Iterator<Item = (usize, &'r PreparedRule)>,
     host: &str,
     asked: &RuleInput<'_>,
     rewritten: Option<&str>,
-) -> Result<Option<(&'r PreparedRule, String)>, Reject> {
+) -> Result<Option<(usize, &'r PreparedRule, String)>, Reject> {
     let rewritten = rewritten.map(read).transpose()?;
     let (path, query) = match &rewritten {
         Some((path, query)) => (path, *query),
         None => (asked.path, asked.query),
     };
     let target = RuleTarget::new(path, query);
-    Ok(rest.find_map(|rule| {
-        let without = query.filter(|_| !rule.hidden().is_empty()).map(|query| query_without(query, rule.hidden()));
+    Ok(rest.find_map(|(index, rule)| {
+        let hidden = rule.hidden();
+        let without = query.filter(|_| !hidden.is_empty()).map(|query| query_without(query, hidden));
         let without = without.map(|query| RuleTarget::new(path, query.as_deref()));
         let target = without.as_ref().unwrap_or(&target);
         let captures = rule.matcher.captures(host, target.text())?;
-        Some((rule, rule.to.fill(target, &captures)))
+        Some((index, rule, rule.to.fill(target, &captures)))
     }))
 }
 

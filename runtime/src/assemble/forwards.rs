@@ -1,12 +1,9 @@
 //! Where the requests of an operation go: to its upstream, to others, and copies of them.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use crate::assemble::Assembly;
+use crate::assemble::apis::Authenticators;
 use gateway_access::authorize::PreparedAccess;
 use gateway_access::challenges::{credentials, hidden};
-use gateway_access::scheme::Authenticator;
 use gateway_base::problem::Problem;
 use gateway_base::warn;
 use gateway_proxy::access_log;
@@ -20,11 +17,10 @@ impl Assembly<'_> {
     /// Where the requests of an operation go; nothing where that cannot be prepared, which has been reported.
     pub(super) fn forward(
         &mut self,
-        listener: &str,
         api: &'static Api,
         operation: &'static Operation,
         access: &PreparedAccess,
-        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+        schemes: &Authenticators,
     ) -> Option<PreparedForward> {
         let Action::Forward { to, path, split, mirror } = &operation.action else { return None };
         let own = self.to(api, operation, path, to)?;
@@ -36,7 +32,7 @@ impl Assembly<'_> {
             }
             None => None,
         };
-        Some(PreparedForward { split: self.split(listener, api, operation, path, split)?, mirror, ..own })
+        Some(PreparedForward { split: self.split(api, operation, path, split)?, mirror, ..own })
     }
 
     /// Where requests go, and under which path.
@@ -60,7 +56,6 @@ impl Assembly<'_> {
     /// What goes elsewhere; `Some(None)` for nothing.
     fn split(
         &mut self,
-        listener: &str,
         api: &'static Api,
         operation: &Operation,
         path: &'static Rewrite,
@@ -70,7 +65,7 @@ impl Assembly<'_> {
             return Some(None);
         }
         let alternatives = SplitChoice::of(entries).zip(entries).map(|(choice, entry)| {
-            let log_constants = access_log::constants(listener, Some((api.name, operation.id, entry.to.name)));
+            let log_constants = access_log::constants(api.name, operation.id, entry.to.name);
             Some(Alternative { choice, to: self.to(api, operation, path, entry.to)?, log_constants })
         });
         Some(Some(Box::new(PreparedSplit(alternatives.collect::<Option<_>>()?))))
@@ -83,7 +78,7 @@ impl Assembly<'_> {
         path: &'static Rewrite,
         mirror: &'static Mirror,
         access: &PreparedAccess,
-        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+        schemes: &Authenticators,
     ) -> Option<PreparedMirror> {
         let hidden = if mirror.credentials {
             hidden(access, &self.session_cookies)

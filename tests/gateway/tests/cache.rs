@@ -516,6 +516,30 @@ fn operators_purge_with_their_key() {
 }
 
 #[test]
+fn each_listener_has_responses_of_its_own() {
+    let upstream = counting("");
+    let gateway = Gateway::start(&["listeners.second.bind=127.0.0.1:0"], upstream.address);
+    let get = |listener: &str| {
+        let mut connection = Connection::to(gateway.listener(listener));
+        connection.send("GET /news/pages?page=1 HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
+        connection.response(false)
+    };
+    let (first, second) = (get("test"), get("second"));
+    assert_eq!((status(&first), status(&second)), ("fwd=uri-miss; stored".into(), "fwd=uri-miss; stored".into()));
+    for (listener, stored) in [("test", &first), ("second", &second)] {
+        let again = get(listener);
+        assert!(is_hit(&again) && again.body == stored.body, "{listener}: {again:?}");
+    }
+    let key = support::SECRETS.iter().find(|(name, _)| *name == "TEST_ADMIN_KEY").expect("there").1;
+    let mut connection = Connection::to(gateway.admin);
+    connection.send(format!(
+        "DELETE /cache?operation=news.readPage HTTP/1.1\r\nHost: admin.test\r\nAuthorization: Bearer {key}\r\n\r\n"
+    ));
+    assert_eq!(connection.response(false).body.trim(), "2");
+    assert!(!is_hit(&get("test")) && !is_hit(&get("second")));
+}
+
+#[test]
 fn memory_is_bounded() {
     let upstream = Upstream::start(|_, connection| {
         connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{}", "x".repeat(100_000)));

@@ -5,7 +5,7 @@ mod support;
 
 use std::process::Command;
 
-use support::{Gate, Gateway, Upstream, authorized, eventually};
+use support::{Connection, Gate, Gateway, Upstream, authorized, eventually};
 
 #[test]
 fn each_request_has_a_line() {
@@ -32,6 +32,28 @@ fn each_request_has_a_line() {
     assert!(!gateway.log().contains("secret"));
     gateway.get("/nowhere", "");
     assert_eq!(gateway.log_line(|line| line["path"] == "/nowhere")["reject"], "not-found");
+}
+
+#[test]
+fn listeners_of_one_document_are_counted_and_logged_apart() {
+    let gateway = Gateway::start(&["listeners.second.bind=127.0.0.1:0"], Upstream::echo().address);
+    for (listener, path, times) in [("test", "/v1/health", 2), ("second", "/v1/health", 1), ("second", "/nowhere", 3)] {
+        for _ in 0..times {
+            let mut connection = Connection::to(gateway.listener(listener));
+            connection.send(format!("GET {path} HTTP/1.1\r\nHost: gateway.test\r\n\r\n"));
+            connection.response(false);
+        }
+        gateway.log_line(|line| line["listener"] == listener && line["path"] == path);
+    }
+    for line in [
+        "gateway_requests_total{listener=\"test\",api=\"notes\",operation=\"health\",status=\"2xx\"} 2",
+        "gateway_requests_total{listener=\"second\",api=\"notes\",operation=\"health\",status=\"2xx\"} 1",
+        "gateway_requests_total{listener=\"second\",api=\"\",operation=\"\",status=\"4xx\"} 3",
+    ] {
+        eventually(line, || gateway.operations("/metrics").body.contains(line).then_some(()));
+    }
+    let unrouted = gateway.log_line(|line| line["path"] == "/nowhere");
+    assert_eq!((&unrouted["api"], &unrouted["operation"]), (&"".into(), &"".into()));
 }
 
 #[test]

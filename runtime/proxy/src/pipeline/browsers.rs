@@ -4,7 +4,7 @@
 use gateway_route::Reading;
 
 use crate::browsers::{Answering, ForBrowsers, NotAllowed};
-use crate::deployment::{PreparedOperation, PreparedRoute};
+use crate::deployment::{PreparedRoute, ServedOperation};
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request::Request;
 use gateway_wire::answer::OwnAnswer;
@@ -28,7 +28,7 @@ impl Record<'_> {
 
     /// The same where no path is known: as the documents say at their roots, the first that admits the page.
     pub(crate) fn answer_unrouted(&mut self, request: &RequestHead<'_>) {
-        let mut all = self.serving.listener.for_browsers.iter().map(|of| Answering::to(of, request));
+        let mut all = self.serving.listener.apis.for_browsers.iter().map(|of| Answering::to(of, request));
         let Some(first) = all.next() else { return };
         self.answering = Some(match first.is_foreign() {
             true => all.find(|other| !other.is_foreign()).unwrap_or(first),
@@ -50,7 +50,7 @@ impl Record<'_> {
         &mut self,
         route: &'static PreparedRoute,
         request: &RequestHead<'_>,
-        operation: impl FnOnce(&str) -> Option<&'static PreparedOperation>,
+        operation: impl FnOnce(&str) -> Option<ServedOperation<'static>>,
     ) -> Result<Preflighted, Ending> {
         if !route.answers_preflight || request.method != "OPTIONS" || request.reading("origin") == Reading::Absent {
             return Ok(Preflighted::No);
@@ -61,7 +61,7 @@ impl Record<'_> {
             Reading::Unclear => "",
         };
         let of = match operation(method) {
-            Some(operation) => operation.for_browsers.as_deref(),
+            Some(operation) => operation.prepared.for_browsers.as_deref(),
             None => route.for_browsers.as_deref(),
         };
         let Some(of) = of.filter(|of| of.has_cors()) else { return Ok(Preflighted::WithoutPolicy) };

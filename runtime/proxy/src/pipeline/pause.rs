@@ -174,7 +174,7 @@ impl Answers {
             head_length: record.head.length(),
             body: record.facts.body,
             expects_continue: record.facts.expects_continue,
-            limit: record.operation.map_or(limit, |operation| limit.min(operation.table.max_body.0)),
+            limit: record.operation.map_or(limit, |operation| limit.min(operation.prepared.table.max_body.0)),
             is_lenient,
         };
         let content = gather::content(down, &terms, record.body_memory.as_mut()).await?;

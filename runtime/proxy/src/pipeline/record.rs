@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::access_log::Line;
+use crate::access_log::{self, Line};
 use crate::body_memory::Taken;
 use crate::browsers::Answering;
 use crate::cache::status::{self as cache, Status};
 use crate::compression::choice::Offer;
-use crate::deployment::PreparedRule;
-use crate::deployment::{Deployment, PreparedOperation, PreparedRoute, Serving};
+use crate::deployment::{Deployment, PreparedRoute, ServedOperation, ServedRule, Serving};
 use crate::exchange::Progress;
 use crate::metrics::ContractPart;
 use crate::pipeline::head::{Head, HeadSpace};
@@ -57,9 +56,9 @@ pub(crate) struct Record<'h> {
     /// The client's request came over TLS.
     pub(crate) is_https: bool,
     pub(crate) route: Option<&'static PreparedRoute>,
-    pub(crate) operation: Option<&'static PreparedOperation>,
+    pub(crate) operation: Option<ServedOperation<'static>>,
     /// The last rule that matched it, where no path did.
-    pub(crate) rule: Option<&'static PreparedRule>,
+    pub(crate) rule: Option<ServedRule<'static>>,
     /// What the answer says to browsers.
     pub(crate) answering: Option<Answering>,
     /// The caller, once it is permitted.
@@ -123,7 +122,7 @@ impl<'h> Record<'h> {
             route: None,
             operation: None,
             rule: None,
-            answering: serving.listener.for_browsers.first().map(Answering::foreign),
+            answering: serving.listener.apis.for_browsers.first().map(Answering::foreign),
             caller: None,
             because: "",
             limits: None,
@@ -165,7 +164,7 @@ impl<'h> Record<'h> {
         self.keep_request_id(&head, deployment, down.peer);
         if request::is_about_server(&head) {
             self.answer_unrouted(&head);
-            let own = OwnAnswer::plain(204, "", b"").with("Allow", &self.serving.listener.allow);
+            let own = OwnAnswer::plain(204, "", b"").with("Allow", &self.serving.listener.apis.allow);
             return Err(Ending::Answer(Box::new(own)));
         }
         let request = Request::of(head).inspect_err(|_| self.answer_unrouted(&head))?; // 400
@@ -278,7 +277,7 @@ impl<'h> Record<'h> {
             (Reject::UnsupportedMediaType(described), _) => fields.push_if_valid("Accept", described),
             _ => {}
         }
-        if let Some(challenge) = self.operation.and_then(|operation| operation.challenge(reject)) {
+        if let Some(challenge) = self.operation.and_then(|operation| operation.prepared.challenge(reject)) {
             fields.extend(challenge);
         }
         fields
@@ -298,7 +297,7 @@ impl<'h> Record<'h> {
         if let Some(body) = bodies.iter().find(|body| Some(body.class) == reject.class()) {
             return (JSON, body.json.as_bytes().into());
         }
-        let format = self.route.map_or(self.serving.listener.error_format, |route| route.error_format);
+        let format = self.route.map_or(self.serving.listener.apis.error_format, |route| route.error_format);
         let (content_type, body) = refusal::body(reject, format);
         (content_type, body.into())
     }
@@ -334,7 +333,7 @@ impl<'h> Record<'h> {
 
     /// What the document changes of an answer of the gateway's own: that of an operation, but no refusal.
     pub(crate) fn edits_of_answer(&self) -> Option<&'static HeaderEdits> {
-        self.operation.filter(|_| self.reject.is_none()).map(|operation| &operation.table.response_headers)
+        self.operation.filter(|_| self.reject.is_none()).map(|operation| &operation.prepared.table.response_headers)
     }
 
     /// `Strict-Transport-Security`: over TLS only, where it cannot be forged (RFC 6797 §7.2).
@@ -357,9 +356,11 @@ impl<'h> Record<'h> {
         let now = worker.now();
         let took = now.saturating_duration_since(self.started);
         let (metrics, constants) = match (self.operation, self.rule) {
-            (Some(operation), _) => (&operation.metrics, self.log_constants.unwrap_or(&operation.log_constants)),
-            (None, Some(rule)) => (&rule.metrics, &*rule.log_constants),
-            (None, None) => (&self.serving.listener.unrouted, &*self.serving.listener.log_constants),
+            (Some(ServedOperation { prepared, metrics, .. }), _) => {
+                (metrics, self.log_constants.unwrap_or(&prepared.log_constants))
+            }
+            (None, Some(rule)) => (rule.metrics, &*rule.prepared.log_constants),
+            (None, None) => (&self.serving.listener.unrouted, access_log::UNROUTED),
         };
         if let Some(reject) = &self.reject {
             worker.process.count_reject(reject);
@@ -376,6 +377,7 @@ impl<'h> Record<'h> {
         let upstream_took = |started: Instant| progress.head_at.unwrap_or(now).saturating_duration_since(started);
         worker.log.borrow_mut().add(&Line {
             at_micros: worker.unix_micros(self.started),
+            listener: &self.serving.listener.log_constants,
             constants,
             client: client.as_deref().unwrap_or(&down.peer_text),
             peer: &down.peer_text,

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use gateway_route::{Params, RequestPath, Selectors};
 
 use crate::contested::{Ambiguity, Readings};
-use crate::deployment::{PreparedOperation, PreparedRoute};
+use crate::deployment::{PreparedOperation, ServedOperation, ServedRoute};
 use crate::pipeline::browsers::Preflighted;
 use crate::pipeline::plain::refuse_plain;
 use crate::pipeline::record::{Ending, Record};
@@ -53,31 +53,31 @@ impl Record<'_> {
         let listener = self.serving.listener;
         let fields = |name: &str| head.reading(name);
         let selectors = Selectors { query: target.query, fields: Some(&fields) };
-        let (path, query, rule, found) = match listener.router.find(path, selectors) {
+        let (path, query, rule, found) = match listener.apis.router.find(path, selectors) {
             Some(found) => (path, target.query, None, Some(found)),
             None => {
                 self.answer_unrouted(head);
                 let RewrittenTarget { target, rule } = self.apply_rules(request, selectors)?; // 400 404 414, or what a rule answers
                 let (path, query) = rules::read(space.target.get_or_init(|| target))?;
                 let path = space.path.get_or_init(|| path);
-                let asks = || listener.router.find(path, Selectors { query, ..selectors });
+                let asks = || listener.apis.router.find(path, Selectors { query, ..selectors });
                 (path, query, rule, if rule.is_none() { asks() } else { None })
             }
         };
         let (operation, params, preflighted) = match (rule, found) {
             (Some(rule), _) => {
-                let preflighted = self.preflight(&rule.route, head, |method| rule.operation(method))?; // 204 403
-                self.answer_as(rule.route.for_browsers.as_deref(), head);
+                let preflighted = self.preflight(rule.route.prepared, head, |method| rule.operation(method))?; // 204 403
+                self.answer_as(rule.route.prepared.for_browsers.as_deref(), head);
                 (rule.operation(head.method).ok_or(Reject::MethodNotAllowed)?, None, preflighted) // 405
             }
             (None, Some(found)) => {
-                let route = &listener.routes[found.index];
-                self.route = Some(route);
-                if let (Some(https_only), false) = (&route.https_only, self.is_https) {
-                    self.answer_as(route.for_browsers.as_deref(), head);
+                let route = listener.route(found.index);
+                self.route = Some(route.prepared);
+                if let (Some(https_only), false) = (&route.prepared.https_only, self.is_https) {
+                    self.answer_as(route.prepared.for_browsers.as_deref(), head);
                     return Err(refuse_plain(https_only, request)); // 301 308 403 421
                 }
-                let preflighted = self.preflight(route, head, |method| route.operation(method))?; // 204 403
+                let preflighted = self.preflight(route.prepared, head, |method| route.operation(method))?; // 204 403
                 (self.pick(route, request, preflighted)?, Some(found.params), preflighted) // 405, or the answer to a preflight request
             }
             (None, None) => return Err(Reject::NotFound.into()), // 404
@@ -86,7 +86,7 @@ impl Record<'_> {
         let (operation, params) = match readings.stricter(listener, operation, Selectors { query, ..selectors }) {
             Ok(None) => (operation, params),
             Ok(Some((route, stricter, params))) => {
-                self.route = Some(route);
+                self.route = Some(route.prepared);
                 (stricter, Some(params))
             }
             Err(Ambiguity) => {
@@ -95,6 +95,7 @@ impl Record<'_> {
             }
         };
         self.operation = Some(operation);
+        let operation = operation.prepared;
         match preflighted {
             Preflighted::No => self.answer_as(operation.for_browsers.as_deref(), head),
             Preflighted::WithoutPolicy => self.answer_without_cors(operation.for_browsers.as_deref()),
@@ -107,13 +108,14 @@ impl Record<'_> {
     /// The operation for a method; a path that is described for other methods only is 405 (RFC 9110 §15.5.6).
     fn pick(
         &mut self,
-        route: &'static PreparedRoute,
+        route: ServedRoute<'static>,
         request: &Request<'_>,
         preflighted: Preflighted,
-    ) -> Result<&'static PreparedOperation, Ending> {
+    ) -> Result<ServedOperation<'static>, Ending> {
         if let Some(operation) = route.operation(request.head.method) {
             return Ok(operation);
         }
+        let route = route.prepared;
         match preflighted {
             Preflighted::No => self.answer_as(route.for_browsers.as_deref(), &request.head),
             Preflighted::WithoutPolicy => self.answer_without_cors(route.for_browsers.as_deref()),

@@ -333,6 +333,8 @@ impl<'a, S> Steps<'a, S> {
         let mut parts = KeyParts::default();
         // HEAD is answered from what is stored for GET, which another operation of the route may describe.
         parts.add(0, &std::ptr::from_ref(route).addr().to_le_bytes());
+        // A route is the same for all listeners; what upstreams answer may differ.
+        parts.add(18, &std::ptr::from_ref(record.serving.listener).addr().to_le_bytes());
         parts.add(1, if is_for_get { b"GET" } else { head.method.as_bytes() });
         // What the upstream is told of how the gateway was called, and may repeat.
         parts.add(2, &[u8::from(record.is_https)]);
