@@ -1,12 +1,45 @@
 //! The base paths that `servers` gives.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::ast::Server;
 use crate::diagnostic::{Diagnostic, Diagnostics, GW516};
 
 /// More base paths are a mistake, or a document that cannot be reviewed.
 const MOST: usize = 32;
+
+/// Why a server gives no base path.
+#[derive(Debug, PartialEq, Eq)]
+enum BasePathError {
+    /// The values of its variables multiply.
+    TooMany,
+    /// The URL begins with the name of a scheme that is not written as one; this is the scheme and what follows it.
+    BrokenScheme { scheme: &'static str, rest: String },
+    /// The URL begins with a host that OpenAPI takes for a path.
+    HostWithoutScheme { authority: String, url: String },
+    /// A variable of the path has no value.
+    NoDefault(String),
+    /// It has a query or a fragment.
+    QueryOrFragment,
+}
+
+impl fmt::Display for BasePathError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany => write!(f, "the variables give more than {MOST} base paths"),
+            Self::BrokenScheme { scheme, rest } => {
+                write!(f, "the scheme is written `{scheme}://`: write `{scheme}://{rest}`")
+            }
+            Self::HostWithoutScheme { authority, url } => write!(
+                f,
+                "`{authority}` is a path without `https://` in front of it: write `https://{url}`, or `/{url}` for a path"
+            ),
+            Self::NoDefault(name) => write!(f, "the variable `{name}` has no `default`"),
+            Self::QueryOrFragment => f.write_str("a base path has no query and no fragment"),
+        }
+    }
+}
 
 /// The distinct paths of all servers, without a slash at the end; `""` where there are no servers.
 ///
@@ -18,7 +51,7 @@ pub(super) fn base_paths(servers: &[Server], diagnostics: &mut Diagnostics) -> V
             Ok(paths) => found.extend(paths),
             Err(problem) => {
                 let headline = format!("`{}` does not give a base path", server.url.value);
-                let mut diagnostic = Diagnostic::error(GW516, headline).at(server.url.span, problem);
+                let mut diagnostic = Diagnostic::error(GW516, headline).at(server.url.span, problem.to_string());
                 if let Some(name) = without_default(server) {
                     diagnostic = diagnostic
                         .help(format!("write `variables: {{{name}: {{default: …}}}}`"))
@@ -43,7 +76,7 @@ fn without_default(server: &Server) -> Option<&str> {
     })
 }
 
-fn of_server(server: &Server) -> Result<Vec<String>, String> {
+fn of_server(server: &Server) -> Result<Vec<String>, BasePathError> {
     let mut urls = vec![server.url.value.clone()];
     for variable in &server.variables {
         let marker = format!("{{{}}}", variable.name.value);
@@ -56,7 +89,7 @@ fn of_server(server: &Server) -> Result<Vec<String>, String> {
         urls =
             urls.iter().flat_map(|url| values.iter().map(|value| url.replace(&marker, value))).take(MOST + 1).collect();
         if urls.len() > MOST {
-            return Err(format!("the variables give more than {MOST} base paths"));
+            return Err(BasePathError::TooMany);
         }
     }
     urls.iter()
@@ -67,10 +100,10 @@ fn of_server(server: &Server) -> Result<Vec<String>, String> {
             let path = path(url);
             if let Some((_, variable)) = path.split_once('{') {
                 let name = variable.split('}').next().unwrap_or_default();
-                return Err(format!("the variable `{name}` has no `default`"));
+                return Err(BasePathError::NoDefault(name.to_owned()));
             }
             if path.contains(['?', '#']) {
-                return Err("a base path has no query and no fragment".to_owned());
+                return Err(BasePathError::QueryOrFragment);
             }
             Ok(path)
         })
@@ -79,7 +112,7 @@ fn of_server(server: &Server) -> Result<Vec<String>, String> {
 
 /// What is wrong with a URL that looks as if `https://` were missing. To OpenAPI it is a relative path, and the host would
 /// be a part of every path.
-fn without_scheme(url: &str) -> Option<String> {
+fn without_scheme(url: &str) -> Option<BasePathError> {
     // Extensions of files that scripts are called by.
     const FILES: &[&str] = &[
         "php", "html", "htm", "json", "yaml", "yml", "xml", "asp", "aspx", "ashx", "asmx", "jsp", "do", "cgi", "pl",
@@ -97,8 +130,8 @@ fn without_scheme(url: &str) -> Option<String> {
         else {
             continue;
         };
-        let host = url[url.len() - rest.len() - after.len()..].trim_start_matches([':', ';', '/']);
-        return Some(format!("the scheme is written `{scheme}://`: write `{scheme}://{host}`"));
+        let rest = url[url.len() - rest.len() - after.len()..].trim_start_matches([':', ';', '/']).to_owned();
+        return Some(BasePathError::BrokenScheme { scheme, rest });
     }
     let authority = first.rsplit_once('@').map_or(first, |(_, host)| host);
     let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
@@ -115,11 +148,7 @@ fn without_scheme(url: &str) -> Option<String> {
     let is_address = host.parse::<std::net::Ipv4Addr>().is_ok() || (first.starts_with('[') && first.contains("]"));
     let has_port = port.is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
     let is_host = is_name || is_address || has_port || host.eq_ignore_ascii_case("localhost");
-    is_host.then(|| {
-        format!(
-            "`{authority}` is a path without `https://` in front of it: write `https://{url}`, or `/{url}` for a path"
-        )
-    })
+    is_host.then(|| BasePathError::HostWithoutScheme { authority: authority.to_owned(), url: url.to_owned() })
 }
 
 /// The path of an absolute or relative URL, with a slash in front and none at the end.
@@ -205,7 +234,7 @@ mod tests {
             "https:api.example.com",
             "http//api.example.com",
         ] {
-            assert!(without_scheme(url).is_some_and(|problem| problem.contains("://")), "{url}");
+            assert!(without_scheme(url).is_some_and(|problem| problem.to_string().contains("://")), "{url}");
         }
         for url in [
             "",

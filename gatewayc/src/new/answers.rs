@@ -1,6 +1,8 @@
 //! What a document cannot say about how it is served, as flags say it.
 
+use std::fmt;
 use std::io;
+use std::str::FromStr;
 
 use crate::new::fault::wrong;
 
@@ -70,10 +72,42 @@ impl Answers {
     }
 }
 
-impl std::str::FromStr for Auth {
-    type Err = String;
+/// What is wrong with the value of a flag.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum AnswerError {
+    /// A member has no `=`.
+    NotAMember(String),
+    /// The URL of a provider is missing, or is no URL; this is the word before it.
+    NoUrl(String),
+    /// A member is missing.
+    Missing(&'static str),
+    /// The word names no way to prove who calls.
+    UnknownAuth,
+    /// A member means nothing for the way.
+    UnknownMember { member: String, auth: String },
+    /// It is no limit.
+    NotALimit,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl fmt::Display for AnswerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAMember(text) => write!(f, "`{text}` is not NAME=VALUE"),
+            Self::NoUrl(auth) => write!(f, "write {auth}=https://…"),
+            Self::Missing(name) => write!(f, "`{name}=…` is missing"),
+            Self::UnknownAuth => f.write_str("it is keys, passwords, oidc=URL, jwks=URL, introspection=URL or none"),
+            Self::UnknownMember { member, auth } => write!(f, "`{member}` means nothing for {auth}"),
+            Self::NotALimit => f.write_str("it is a number and a unit, such as 10/s, 100/m or 1000/h"),
+        }
+    }
+}
+
+impl std::error::Error for AnswerError {}
+
+impl FromStr for Auth {
+    type Err = AnswerError;
+
+    fn from_str(text: &str) -> Result<Self, AnswerError> {
         let (kind, url) = text
             .split(',')
             .next()
@@ -82,7 +116,7 @@ impl std::str::FromStr for Auth {
             .map_or((text, None), |(kind, url)| (kind, Some(url)));
         let mut members: Vec<(&str, &str)> = Vec::new();
         for member in text.split(',').skip(1) {
-            members.push(member.split_once('=').ok_or_else(|| format!("`{member}` is not NAME=VALUE"))?);
+            members.push(member.split_once('=').ok_or_else(|| AnswerError::NotAMember(member.to_owned()))?);
         }
         let mut take = |name: &str| {
             let at = members.iter().position(|(known, _)| *known == name)?;
@@ -90,7 +124,7 @@ impl std::str::FromStr for Auth {
         };
         let needs_url = || {
             let url = url.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
-            url.map(str::to_owned).ok_or_else(|| format!("write {kind}=https://…"))
+            url.map(str::to_owned).ok_or_else(|| AnswerError::NoUrl(kind.to_owned()))
         };
         let auth = match kind {
             "none" => Self::Nobody,
@@ -99,7 +133,7 @@ impl std::str::FromStr for Auth {
             "oidc" => Self::Oidc { url: needs_url()?, audience: take("audience") },
             "jwks" => Self::Jwks { url: needs_url()?, audience: take("audience") },
             "introspection" => {
-                let needed = |value: Option<String>, name: &str| value.ok_or_else(|| format!("`{name}=…` is missing"));
+                let needed = |value: Option<String>, name| value.ok_or(AnswerError::Missing(name));
                 Self::Introspection {
                     url: needs_url()?,
                     client: needed(take("client"), "client")?,
@@ -107,28 +141,27 @@ impl std::str::FromStr for Auth {
                     audience: take("audience"),
                 }
             }
-            _ => return Err("it is keys, passwords, oidc=URL, jwks=URL, introspection=URL or none".to_owned()),
+            _ => return Err(AnswerError::UnknownAuth),
         };
         match members.first() {
-            Some((name, _)) => Err(format!("`{name}` means nothing for {kind}")),
+            Some((name, _)) => Err(AnswerError::UnknownMember { member: (*name).to_owned(), auth: kind.to_owned() }),
             None => Ok(auth),
         }
     }
 }
 
-impl std::str::FromStr for Limit {
-    type Err = String;
+impl FromStr for Limit {
+    type Err = AnswerError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || "it is a number and a unit, such as 10/s, 100/m or 1000/h".to_owned();
-        let (count, unit) = text.split_once('/').ok_or_else(expected)?;
-        let count = count.parse().ok().filter(|count| *count > 0).ok_or_else(expected)?;
+    fn from_str(text: &str) -> Result<Self, AnswerError> {
+        let (count, unit) = text.split_once('/').ok_or(AnswerError::NotALimit)?;
+        let count = count.parse().ok().filter(|count| *count > 0).ok_or(AnswerError::NotALimit)?;
         let interval = match unit {
             "s" => "1s",
             "m" => "1m",
             "h" => "1h",
             "d" => "24h",
-            _ => return Err(expected()),
+            _ => return Err(AnswerError::NotALimit),
         };
         Ok(Self { count, interval })
     }

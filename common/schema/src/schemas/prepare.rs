@@ -14,7 +14,7 @@ use crate::format::Format;
 use crate::json::{Document, Kind, Value};
 use crate::pattern::Pattern;
 use keywords::{ANNOTATIONS, KEYWORDS};
-use values::{Result, array, boolean, constants, count, kinds, names, number, text};
+use values::{Result, ValueError, array, boolean, constants, count, kinds, names, number, text};
 
 /// Reads schemas into an arena; `names` are those that `$ref` knows.
 pub(super) struct Preparer<'a> {
@@ -53,7 +53,7 @@ impl<'a> Preparer<'a> {
         let document = Document::read(text.as_bytes())
             .map_err(|error| (format!("it {} (at byte {})", error.fault, error.at), &*self.path));
         let read = match document {
-            Ok(document) => read(self, document.root()).map_err(|message| (message, &*self.path)),
+            Ok(document) => read(self, document.root()).map_err(|error| (error.to_string(), &*self.path)),
             Err(error) => Err(error),
         };
         read.map_err(|(message, path)| {
@@ -80,7 +80,7 @@ impl<'a> Preparer<'a> {
         {
             return self.reference(name);
         }
-        let id = SchemaId(u32::try_from(self.arena.nodes.len()).map_err(|_| "there are too many schemas")?);
+        let id = SchemaId(u32::try_from(self.arena.nodes.len()).map_err(|_| ValueError::TooManySchemas)?);
         self.arena.nodes.push(Node::default());
         let node = self.node(value)?;
         self.place(id, node);
@@ -92,7 +92,7 @@ impl<'a> Preparer<'a> {
             Kind::True => return Ok(Node::default()),
             Kind::False => return Ok(Node { kinds: Kinds::NONE, ..Node::default() }),
             Kind::Object => {}
-            _ => return Err("must be a schema: an object, `true` or `false`".to_owned()),
+            _ => return Err(ValueError::Not("a schema: an object, `true` or `false`")),
         }
         let mut node = Node::default();
         for (keyword, value) in value.members() {
@@ -157,7 +157,7 @@ impl<'a> Preparer<'a> {
             "multipleOf" => {
                 let of = number(value)?;
                 if of.get().is_negative() || of.get().is_zero() {
-                    return Err("must be more than 0".to_owned());
+                    return Err(ValueError::NotPositive);
                 }
                 node.number.get_or_insert_default().multiple_of = Some(of);
             }
@@ -189,7 +189,7 @@ impl<'a> Preparer<'a> {
             }
 
             known if KEYWORDS.contains(&known) || ANNOTATIONS.contains(&known) || known.starts_with("x-") => {}
-            _ => return Err("is no keyword of schemas".to_owned()),
+            _ => return Err(ValueError::UnknownKeyword),
         }
         Ok(())
     }
@@ -262,19 +262,19 @@ impl<'a> Preparer<'a> {
         mut read: impl FnMut(&mut Self, &str, Value<'_>) -> Result<T>,
     ) -> Result<Box<[T]>> {
         if value.kind() != Kind::Object {
-            return Err("must be an object".to_owned());
+            return Err(ValueError::Not("an object"));
         }
         value.members().map(|(name, value)| self.within(name, |preparer| read(preparer, name, value))).collect()
     }
 
     fn reference(&self, name: Value<'_>) -> Result<SchemaId> {
         let name = text(name)?;
-        self.names.get(name).copied().ok_or_else(|| format!("there is no schema `{name}`"))
+        self.names.get(name).copied().ok_or_else(|| ValueError::UnknownSchema(name.to_owned()))
     }
 
     fn dynamic(&mut self, value: Value<'_>) -> Result<(usize, SchemaId)> {
         let parts = array(value)?;
-        let [anchor, name] = parts.as_slice() else { return Err("must be an anchor and a name".to_owned()) };
+        let [anchor, name] = parts.as_slice() else { return Err(ValueError::Not("an anchor and a name")) };
         Ok((self.anchor(text(*anchor)?), self.reference(*name)?))
     }
 
@@ -292,7 +292,7 @@ impl<'a> Preparer<'a> {
 
     fn discriminator(&mut self, value: Value<'_>) -> Result<Discriminator> {
         let (Some(property), Some(mapping)) = (value.get("property"), value.get("mapping")) else {
-            return Err("must have `property` and `mapping`".to_owned());
+            return Err(ValueError::Discriminator);
         };
         let property = self.within("property", |_| text(property))?.into();
         let mapping = self.within("mapping", |preparer| {
@@ -305,8 +305,7 @@ impl<'a> Preparer<'a> {
         if let Some(known) = self.arena.patterns.iter().find(|known| &*known.text == text) {
             return Ok(known.clone());
         }
-        let pattern = Pattern::new(text)
-            .map_err(|error| format!("is no pattern of ECMA-262: {} (at byte {})", error.message, error.at))?;
+        let pattern = Pattern::new(text).map_err(ValueError::Pattern)?;
         let prepared = Arc::new(Prepared { text: text.into(), pattern });
         self.arena.patterns.push(prepared.clone());
         Ok(prepared)
