@@ -11,7 +11,7 @@ use crate::form::Form;
 use crate::pages::{FormTargets, Page};
 use crate::redirect::{self, is_same_redirect};
 use crate::server::{Issued, Server, TokenRequest};
-use crate::store::{Authorization, Decided, Decision, GivenConsent, NewCode};
+use crate::store::{Authorization, CodeRecord, Decided, Decision, GivenConsent, NewCode};
 use gateway_base::digest::Digest;
 use gateway_base::encoding::form_encode;
 use gateway_base::random;
@@ -377,6 +377,19 @@ impl Server {
         given.unwrap_or_else(|error| self.give_up(request, asked, &error))
     }
 
+    /// What a client may do for a user as it has asked.
+    fn asked_authorization(
+        &self,
+        request: &EndpointRequest,
+        client: &Client,
+        user: &User,
+        asked: &AuthorizationRequest,
+        grant: Grant,
+    ) -> Result<Authorization, OauthError> {
+        let authorization = self.authorization(client, Some(user), &asked.scopes, grant, request.now)?;
+        Ok(Authorization { resources: asked.resources.clone(), ..authorization })
+    }
+
     async fn give_code(
         &self,
         request: &EndpointRequest,
@@ -386,19 +399,15 @@ impl Server {
         status: u16,
     ) -> Result<OwnAnswer, OauthError> {
         let code = random::token()?;
-        let authorization =
-            self.authorization(client, Some(user), &asked.scopes, Grant::AuthorizationCode, request.now)?;
-        let authorization = Authorization { resources: asked.resources.clone(), ..authorization };
         let ttl = client.code_ttl.unwrap_or(self.table.code_ttl).as_secs();
-        let new = NewCode {
-            code: Digest::of(code.as_bytes()),
-            authorization,
+        let record = CodeRecord {
+            authorization: self.asked_authorization(request, client, user, asked, Grant::AuthorizationCode)?,
             redirect_uri: asked.redirect_uri.clone(),
             challenge: asked.challenge.clone(),
             issued_at: request.now,
             expires: request.now.saturating_add(ttl),
         };
-        self.store.add_code(&new).await?;
+        self.store.add_code(&NewCode { code: Digest::of(code.as_bytes()), record }).await?;
         Ok(self.send_back(request, &asked.to, false, &[("code", &code)], asked.state.as_deref(), status))
     }
 
@@ -410,8 +419,7 @@ impl Server {
         asked: &AuthorizationRequest,
         status: u16,
     ) -> Result<OwnAnswer, OauthError> {
-        let authorization = self.authorization(client, Some(user), &asked.scopes, Grant::Implicit, request.now)?;
-        let authorization = Authorization { resources: asked.resources.clone(), ..authorization };
+        let authorization = self.asked_authorization(request, client, user, asked, Grant::Implicit)?;
         let order = TokenRequest {
             client,
             user: Some(user),

@@ -102,24 +102,20 @@ pub(crate) struct Authorization {
     pub(crate) refresh_expires: u64,
 }
 
-/// A code to be remembered, with what it stands for.
+/// A code to be stored, with what it stands for.
 #[derive(Debug, Clone)]
 pub(crate) struct NewCode {
     pub(crate) code: Digest,
+    pub(crate) record: CodeRecord,
+}
+
+/// What a code stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CodeRecord {
     pub(crate) authorization: Authorization,
     /// As in the request, where it was there.
     pub(crate) redirect_uri: Option<String>,
     /// By S256 (RFC 7636 §4.2).
-    pub(crate) challenge: Option<String>,
-    pub(crate) issued_at: u64,
-    pub(crate) expires: u64,
-}
-
-/// A code that was redeemed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CodeRecord {
-    pub(crate) authorization: Authorization,
-    pub(crate) redirect_uri: Option<String>,
     pub(crate) challenge: Option<String>,
     pub(crate) issued_at: u64,
     pub(crate) expires: u64,
@@ -462,17 +458,18 @@ impl OauthStore {
         Ok(changed(&answers, 0) || changed(&answers, 1))
     }
 
-    /// Remembers a code and what it stands for.
-    pub(crate) async fn add_code(&self, code: &NewCode) -> Result<(), StoreError> {
+    /// Stores a code and what it stands for.
+    pub(crate) async fn add_code(&self, new: &NewCode) -> Result<(), StoreError> {
+        let NewCode { code, record } = new;
         let values = [
-            (&code.code).into(),
-            (&code.authorization.id).into(),
-            code.redirect_uri.as_deref().into(),
-            code.challenge.as_deref().into(),
-            code.issued_at.into(),
-            code.expires.into(),
+            code.into(),
+            (&record.authorization.id).into(),
+            record.redirect_uri.as_deref().into(),
+            record.challenge.as_deref().into(),
+            record.issued_at.into(),
+            record.expires.into(),
         ];
-        let add = new_authorization(&code.authorization, code.expires);
+        let add = new_authorization(&record.authorization, record.expires);
         self.run(vec![add, Statement::new(sql::ADD_CODE, values)]).await.map(drop)
     }
 

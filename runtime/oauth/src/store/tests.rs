@@ -109,11 +109,13 @@ fn authorization(id: &str) -> Authorization {
 fn code(text: &str) -> NewCode {
     NewCode {
         code: digest(text),
-        authorization: authorization(&format!("of-{text}")),
-        redirect_uri: Some("https://app.example/cb".to_owned()),
-        challenge: Some("challenge".to_owned()),
-        issued_at: NOW,
-        expires: NOW + 60,
+        record: CodeRecord {
+            authorization: authorization(&format!("of-{text}")),
+            redirect_uri: Some("https://app.example/cb".to_owned()),
+            challenge: Some("challenge".to_owned()),
+            issued_at: NOW,
+            expires: NOW + 60,
+        },
     }
 }
 
