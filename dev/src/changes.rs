@@ -73,7 +73,7 @@ mod tests {
                           GET /b\n  access: public\n\n";
 
     #[test]
-    fn what_differs_is_shown_with_its_operation() {
+    fn differences_are_shown_with_their_operation() {
         let after = "api notes (Notes)\n  identity headers: X\n\nGET /a\n  access: key\n  upstream: default\n\n\
                      GET /c\n  access: public\n\n";
         assert_eq!(

@@ -374,7 +374,7 @@ fn paths_and_servers_of_other_tools() {
 }
 
 #[test]
-fn what_yaml_takes_for_something_else() {
+fn text_that_yaml_reads_as_syntax() {
     for (line, words) in [
         ("summary: notes: all of them", "\"notes: all of them\""),
         ("summary: @notes", "\"@notes\""),

@@ -54,7 +54,7 @@ fn a_folder_without_documents_is_no_gateway() {
 }
 
 #[test]
-fn what_is_no_text_is_not_ours() {
+fn files_that_are_not_text_are_ignored() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("not-ours");
     fs::create_dir_all(folder.join("folder.rs")).expect("a folder");
     fs::write(folder.join("octets.rs"), [0xff]).expect("a file");
@@ -158,7 +158,7 @@ fn other_line_ends_are_no_difference() {
 
 /// Cargo runs a build script again where a file that it watches is newer than the script's last start.
 #[test]
-fn what_a_build_writes_is_no_change_after_it() {
+fn a_build_does_not_trigger_itself() {
     let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("once");
     let _ = fs::remove_dir_all(&package);
     fs::create_dir_all(package.join("specs")).expect("a folder");

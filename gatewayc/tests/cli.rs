@@ -67,7 +67,7 @@ fn routes_as_json() {
 }
 
 #[test]
-fn what_cannot_be_listed_is_reported_on_standard_error() {
+fn operations_that_cannot_be_listed_are_reported_on_standard_error() {
     let text_of =
         "openapi: 3.1.0\ninfo: {title: x, version: \"1\"}\npaths:\n  /a: {get: {}}\n  /b: {$ref: gone.yaml}\n";
     let directory = Directory::new("missing", &[("x.yaml", text_of)]);
@@ -184,7 +184,7 @@ fn a_reader_may_stop_reading() {
 const SERVED: &str = "openapi: 3.1.0\ninfo: {title: Notes, version: \"1\"}\nx-gateway: {version: 1, upstream: {url: \"http://127.0.0.1:1\"}}\nsecurity: []\npaths:\n  /notes: {get: {operationId: list}, post: {operationId: add}}\n  /a: {$ref: \"../shared/a.yaml\"}\n";
 
 #[test]
-fn check_says_that_all_is_well() {
+fn check_reports_success() {
     let directory =
         Directory::new("well", &[("specs/notes.yaml", &SERVED.replace("  /a: {$ref: \"../shared/a.yaml\"}\n", ""))]);
     let output = directory.run(&["check", "specs"]);

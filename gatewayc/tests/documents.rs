@@ -242,7 +242,7 @@ fn every_code_about_documents_has_a_failing_fixture() {
 }
 
 #[test]
-fn one_message_is_said_once() {
+fn equal_diagnostics_are_reported_once() {
     let shared = "openapi: 3.1.0\ninfo: {title: x, version: \"1\"}\npaths:\n  /a: {$ref: '#/components/pathItems/p'}\n  /b: {$ref: '#/components/pathItems/p'}\ncomponents:\n  pathItems:\n    p: {parameters: [{in: query}]}\n";
     let mut sources = load(&[("notes.yaml", shared)]);
     let (_, diagnostics): (_, Diagnostics) = gatewayc::parse(&mut sources);

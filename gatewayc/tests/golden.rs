@@ -95,7 +95,7 @@ fn the_policy_of_an_authorization_server_is_as_it_was() {
 }
 
 #[test]
-fn what_documents_serve_is_included() {
+fn served_files_are_included() {
     let assets = assets(&gateway(&["pages.yaml"]));
     let named: Vec<(&str, &[u8])> = assets.iter().map(|asset| (asset.name.as_str(), &*asset.bytes)).collect();
     assert_eq!(

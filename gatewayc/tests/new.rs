@@ -157,7 +157,7 @@ fn the_features_are_those_that_the_document_needs() {
 }
 
 #[test]
-fn from_a_document_what_is_not_answered_is_to_be_chosen() {
+fn unanswered_questions_about_a_document_stay_to_be_chosen() {
     let directory = Directory::with("todo", &[("openapi.yaml", SHOP)]);
     let printed = directory.begin(&["shop", "--from", "openapi.yaml", "--gateway", "0.2"]);
     assert_eq!(directory.read("shop/specs/shop.yaml"), SHOP, "the document is as it was");
@@ -210,7 +210,7 @@ fn flags_answer() {
 }
 
 #[test]
-fn what_a_document_says_is_kept() {
+fn statements_of_the_document_are_kept() {
     let said = SHOP
         .replace(
             "paths:",

@@ -174,7 +174,7 @@ fn the_description_of_the_server() {
 }
 
 #[test]
-fn old_grants_need_a_word() {
+fn deprecated_grants_need_an_accepted_risk() {
     let old = |grant: &str, flow: &str, more: &str| {
         let grant = format!("refresh_token: {{}}\n      {grant}: {{enabled: true}}\n");
         let issuer = format!("{ISSUER}{more}");

@@ -1336,7 +1336,7 @@ fn limits_of_one_name_are_one_limit() {
 }
 
 #[test]
-fn limits_count_whom_they_know() {
+fn limits_by_caller_need_a_known_caller() {
     let with = |key: &str| {
         let limit = format!("rateLimit: [{{algorithm: token-bucket, limit: 3, interval: 1s, key: [{key}]}}]");
         document("", GOOD_SCHEME, &limit, "").replace("[{Jwt: []}]", "[]")
@@ -1439,7 +1439,7 @@ fn wrong_credentials_are_limited() {
 }
 
 #[test]
-fn what_selects_an_operation_reaches_the_upstream() {
+fn selecting_parameters_are_forwarded() {
     let with = |path: &str, name: &str, scheme: &str, operation: &str| {
         format!(
             "openapi: 3.1.0\ninfo: {{title: t, version: \"1\"}}\nx-gateway: {{version: 1, upstream: {{url: \"http://127.0.0.1:1\"}}}}\n\
@@ -1463,7 +1463,7 @@ fn what_selects_an_operation_reaches_the_upstream() {
 }
 
 #[test]
-fn rules_for_what_no_path_matches() {
+fn rules_for_unmatched_paths() {
     let with = |rule: &str| document(&format!("  rules: [{{{rule}}}]"), GOOD_SCHEME, "", "");
     let proxy = |more: &str| with(&format!("match: \"^/a/(.*)$\", proxy: \"http://127.0.0.1:9/b/$1\", {more}"));
     for (rule, expect) in [

@@ -331,7 +331,7 @@ fn agrees_with_trying_every_template() {
 }
 
 #[test]
-fn many_templates_are_built_in_no_time() {
+fn many_templates_are_built_quickly() {
     let start = std::time::Instant::now();
     let mut builder = RouterBuilder::new();
     for index in 0..20_000 {

@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_refused_with_its_place() {
+    fn malformed_json_is_refused_with_its_place() {
         use JsonFault::{Duplicate, Ends, NotUtf8, Syntax, TooDeep, Trailing};
         for (text, at, expected) in [
             ("", 0, Ends),

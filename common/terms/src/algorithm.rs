@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_waits_for_the_burst_before_it() {
+    fn a_waiting_request_waits_for_the_burst_before_it() {
         let bucket = |delay| Algorithm::LeakyBucket { rate: 1, interval: Duration::from_secs(10), burst: 7, delay };
         assert_eq!(bucket(true).longest_wait(), Duration::from_secs(70));
         assert_eq!(bucket(false).longest_wait(), Duration::ZERO);

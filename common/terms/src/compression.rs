@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_text_by_another_name_compresses() {
+    fn compressible_types_are_known() {
         for text in [
             "text/plain",
             "TEXT/HTML; charset=utf-8",

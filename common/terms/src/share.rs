@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_part_does_so_when_the_share_grows() {
+    fn a_request_stays_in_a_share_that_grows() {
         for roll in (0..1_000_u64).map(|number| number.wrapping_mul(0x9E37_79B9_7F4A_7C15)) {
             let takes = |share| Share(share).takes(Share::NOTHING, roll);
             assert!(!takes(0) && takes(10_000));

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_is_recognised() {
+    fn sources_of_the_crates_are_recognised() {
         let requirement = |asked: &str| {
             Crates::find(Some(asked), Path::new("/tmp/shop")).map(|crates| crates.requirement("gatewayc", "")).ok()
         };

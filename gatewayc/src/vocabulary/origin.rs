@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_browser_sends_is_none() {
+    fn origins_that_no_browser_sends_are_refused() {
         for (text, problem, meant) in [
             ("app.example", "without a scheme", Some("https://app.example")),
             ("app.example:8443", "without a scheme", Some("https://app.example:8443")),

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_credential_is_refused() {
+    fn malformed_credentials_are_refused() {
         for bad in ["Basic", "Basic ", "Basic ===", "Basic YWI=", "Basic /w==", "Basic YTpi YTpi", "Basic \u{e4}"] {
             assert!(matches!(read(bad), Err(Denial::Invalid { .. })), "{bad}");
         }

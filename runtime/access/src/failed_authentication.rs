@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_decided_yet_counts() {
+    fn undecided_attempts_count() {
         let limit = Arc::new(Failures::new(&THREE));
         let view = RequestView::of(&[], None);
         let address = "192.0.2.1".parse().expect("an address");

@@ -157,7 +157,7 @@ mod tests {
     /// `cargo test --release -p gateway-access --lib costs -- --ignored --nocapture`
     #[test]
     #[ignore = "a measurement"]
-    fn what_a_limited_request_costs() {
+    fn the_cost_of_a_limited_request() {
         const TIMES: u32 = 2_000_000;
         let limits: &'static Limits = Box::leak(Box::new(Limits::new([], 32 << 20, Stores::default())));
         let algorithm = Algorithm::TokenBucket { limit: 1_000, interval: Duration::from_secs(60) };

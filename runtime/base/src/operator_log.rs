@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_gone_costs_the_line() {
+    fn a_line_is_lost_when_the_reader_is_gone() {
         let (reader, writer) = io::pipe().expect("a pipe");
         drop(reader);
         let mut is_torn = false;
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_costs_the_line() {
+    fn a_line_is_lost_when_the_disk_is_full() {
         let full: OwnedFd = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it").into();
         let torn = write_lines(&full, b"a\n", &mut false).expect_err("no space");
         assert_eq!(torn.error.kind(), io::ErrorKind::StorageFull);

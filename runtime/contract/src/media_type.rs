@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_range_that_says_most_fits_best() {
+    fn the_most_specific_range_fits_best() {
         let ranges =
             ["*/*", "application/*", "application/json", "application/json; version=2", "text/plain; charset=utf-8"];
         for (actual, expected) in [

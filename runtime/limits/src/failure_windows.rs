@@ -188,7 +188,7 @@ mod tests {
     const TWO: Allowance = Allowance { failures: 2, seconds: 60 };
 
     #[test]
-    fn a_full_table_forgets_no_more_than_it_has_to_even_if_all_windows_end_together() {
+    fn a_full_table_evicts_no_more_than_needed_when_all_windows_end_together() {
         let mut table = Table::of(100);
         table.fail(0, TWO, 1_000);
         table.fail(0, TWO, 1_000);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_windows_go_first_and_those_at_their_limit_last() {
+    fn the_oldest_windows_are_evicted_first_and_those_at_their_limit_last() {
         let mut table = Table::of(4);
         for (key, now) in [(1, 10), (1, 10), (2, 11), (2, 11), (3, 12), (4, 13)] {
             table.fail(key, TWO, now);
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_at_many_keys_push_none_out_that_is_near_its_limit() {
+    fn failures_at_many_keys_evict_no_key_near_its_limit() {
         let ten = Allowance { failures: 10, seconds: 60 };
         let mut table = Table::of(100);
         for _ in 0..9 {
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_that_is_not_decided_is_not_forgotten() {
+    fn undecided_attempts_are_not_evicted() {
         let mut table = Table::of(2);
         table.begin(1, 10);
         for key in 2..9 {

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_used_in_time_is_lost() {
+    fn unused_leases_expire() {
         let algorithm = Algorithm::TokenBucket { limit: 100, interval: Duration::from_secs(10) };
         let table = Table::new(vec![algorithm], 1 << 20);
         let key = table.hash(LimitId(0), [(1, &b"k"[..])].into_iter());

@@ -163,7 +163,7 @@ mod tests {
     /// `cargo test --release -p gateway-limits --lib costs -- --ignored --nocapture`
     #[test]
     #[ignore = "a measurement"]
-    fn what_telling_costs() {
+    fn the_cost_of_limit_fields() {
         const TIMES: u32 = 4_000_000;
         let rule = Rule {
             id: LimitId(0),

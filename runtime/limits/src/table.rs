@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_do_not_meet() {
+    fn keys_and_limits_are_counted_apart() {
         let table = table(1 << 20);
         for key in ["a", "b"] {
             let charges: Vec<bool> = (0..4).map(|_| admits(&table, &[charge(&table, 0, key)], 1)).collect();
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_given_back() {
+    fn held_places_are_given_back() {
         let table = table(1 << 20);
         let slot = [charge(&table, 2, "a")];
         assert!(admits(&table, &slot, 1) && admits(&table, &slot, 1) && !admits(&table, &slot, 1));
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_without_a_place_is_given_back_as_well() {
+    fn requests_held_in_shared_places_are_given_back() {
         let table = table(1);
         let slots: Vec<_> = (0..10_000).map(|number| charge(&table, 2, &format!("{number}"))).collect();
         for _ in 0..3 {
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_cannot_push_out_those_who_are_there() {
+    fn new_keys_do_not_evict_known_ones() {
         let table = table(64 << 10);
         let known: Vec<_> = (0..100).map(|number| charge(&table, 1, &format!("known {number}"))).collect();
         for key in &known {
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_lose_and_double_nothing() {
+    fn threads_neither_lose_nor_repeat_charges() {
         let algorithm = Algorithm::TokenBucket { limit: 10_000, interval: Duration::from_secs(86_400) };
         let table = Table::new([algorithm, algorithm].into(), 1 << 20);
         let admitted = AtomicU64::new(0);
@@ -472,7 +472,7 @@ mod tests {
     /// `cargo test --release -p gateway-limits --lib costs -- --ignored --nocapture`
     #[test]
     #[ignore = "a measurement"]
-    fn what_a_charge_costs() {
+    fn the_cost_of_a_charge() {
         const CHARGES: u32 = 4_000_000;
         let algorithm = Algorithm::TokenBucket { limit: 1_000, interval: Duration::from_secs(86_400) };
         let begun = std::time::Instant::now();

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn guesses_that_come_together_are_as_few() {
+    fn concurrent_guesses_are_limited_like_sequential_ones() {
         let attempts = Attempts::new();
         let bob = Attempt { kind: "user", account: "bob", address: [10, 0, 0, 1].into() };
         let mut pending: Vec<_> = (0..PAIR.failures).filter_map(|_| attempts.begin(bob, 1_000).ok()).collect();

@@ -123,7 +123,7 @@ mod tests {
     const KNOWN: &[&str] = &["a", "b", "d", "resource"];
 
     #[test]
-    fn parameters_stand_once() {
+    fn parameters_may_not_be_repeated() {
         let form = Form::parse(b"a=1&b=%2B+c&&d=&d=", KNOWN);
         assert_eq!((form.get("a"), form.get("b"), form.get("d"), form.problem()), (Some("1"), Some("+ c"), None, None));
         for (text, problem) in [
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_endpoint_does_not_know_is_ignored() {
+    fn unknown_parameters_of_an_endpoint_are_ignored() {
         for text in ["a=1&foo=1&foo=2", "a=1&foo=%ff", "a=1&%ff=2", "%=&a=1", "=2&=&a=1"] {
             let form = Form::parse(text.as_bytes(), KNOWN);
             assert_eq!((form.get("a"), form.problem()), (Some("1"), None), "{text}");
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn resources_stand_several_times() {
+    fn the_resource_parameter_may_be_repeated() {
         let resources =
             |text: &str| Form::parse(text.as_bytes(), KNOWN).without_problems().map(|form| form.resources());
         assert_eq!(

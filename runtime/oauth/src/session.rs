@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cookies_keep_what_their_names_promise() {
+    fn cookies_have_the_attributes_that_their_prefix_requires() {
         assert_eq!(return_cookie("gateway_session"), "gateway_session_return");
         assert_eq!(return_cookie("__Host-session"), "__Secure-session_return");
     }

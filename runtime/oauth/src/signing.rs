@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_private_key_is_refused() {
+    fn text_without_a_private_key_is_refused() {
         for bad in ["", "a secret", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----"] {
             assert_eq!(Signer::from_pem(bad.as_bytes()).err(), Some(SigningKeyError::Pem), "{bad}");
         }

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn revocations_that_are_remembered_stay_few() {
+    fn remembered_revocations_are_bounded() {
         let (revoked, forgotten) = (Revoked::default(), AtomicUsize::new(0));
         for number in 0..5 * MAX_REVOKED {
             revoked.add(Digest::of(&number.to_be_bytes()), 100, 1, || {

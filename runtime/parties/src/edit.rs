@@ -498,7 +498,7 @@ consumers:
     }
 
     #[test]
-    fn who_is_not_there_is_not_changed() {
+    fn an_unknown_consumer_is_not_changed() {
         let no_credential = |username: &str, id: &str| {
             let (username, id) = (username.to_owned(), id.to_owned());
             EditError::NoCredential { username, id }

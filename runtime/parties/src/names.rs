@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn redirect_uris_are_of_those_who_register_them() {
+    fn redirect_uris_are_https_loopback_or_private_schemes() {
         for good in [
             "https://app.example/cb",
             "https://app.example:8443/cb?x=1",

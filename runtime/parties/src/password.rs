@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_right_is_remembered_and_nothing_else() {
+    fn only_correct_passwords_are_cached() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let check = |attempt| runtime.block_on(PASSWORDS.check(attempt)).expect("checked");
         let digest = Digest::of(b"secret");

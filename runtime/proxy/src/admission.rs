@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn places_come_back() {
+    fn places_are_given_back() {
         let admission = admission(3, 1);
         for round in 0..1000 {
             let place = admission.admit(at("192.0.2.1"), false);

@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_socket_is_left_alone() {
+    fn a_file_that_is_no_socket_is_not_replaced() {
         let file = std::env::temp_dir().join(format!("gateway-no-socket-{}", std::process::id()));
         std::fs::write(&file, "precious").expect("written");
         assert_eq!(Waiting::at(&file).expect_err("refused").kind(), io::ErrorKind::AlreadyExists);

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn dot_segments_do_not_come_about() {
+    fn targets_with_dot_segments_are_unsafe() {
         assert!(is_safe(b"/a/b"));
         assert!(!is_safe(b"/a/../b"));
         assert!(!is_safe(b"a"));

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn two_contexts_are_none() {
+    fn repeated_trace_contexts_are_ignored() {
         let table = FieldTable::for_requests([]);
         let field = Field { name: "Traceparent", value: b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" };
         assert!(TraceContext::of(&[field], &table).is_some());

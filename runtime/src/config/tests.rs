@@ -323,7 +323,7 @@ fn the_manual_says_what_the_defaults_are() {
 
 #[cfg(not(any(feature = "acme", feature = "oauth", feature = "postgres", feature = "redis")))]
 #[test]
-fn what_needs_a_feature_that_is_left_out_names_it() {
+fn settings_of_a_feature_that_is_left_out_name_it() {
     for (yaml, message) in [
         (
             "stores: {a: {kind: redis, url: {env: REDIS_URL}}}",

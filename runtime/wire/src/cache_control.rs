@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_directives_is_malformed() {
+    fn malformed_lists_of_directives_are_reported() {
         for value in [
             "max-age=60",
             "max-age = 60 ,, Private=\"a, no-store\"",

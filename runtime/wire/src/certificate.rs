@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_certificate_is_none() {
+    fn a_truncated_certificate_is_refused() {
         let whole = certificate();
         for end in 0..whole.len() {
             assert_eq!(Certificate::parse(&whole[..end]), None, "{end}");

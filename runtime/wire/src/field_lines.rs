@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_comes_in() {
+    fn invalid_names_and_values_are_refused() {
         let mut lines = FieldLines::new();
         assert_eq!(lines.push("Vary", "Origin"), Ok(()));
         let before = lines.clone();

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_has_opened_swallows_no_elements() {
+    fn an_unclosed_quotation_of_the_client_hides_no_elements() {
         let value = b"for=\"203.0.113.66, for=192.0.2.9;proto=https";
         let last = elements(value).next_back().flatten().expect("an element");
         assert_eq!((last.address(), last.scheme.as_deref()), (Some([192, 0, 2, 9].into()), Some("https")));

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_is_refused_as_soon_as_that_is_known() {
+    fn malformed_headers_are_refused_early() {
         let text = |line: &str| format!("{line}\r\n").into_bytes();
         let mut wrong_sum = checked();
         let last = wrong_sum.len() - 1;

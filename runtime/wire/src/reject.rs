@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn each_has_a_word_of_its_own() {
+    fn each_refusal_has_its_own_word() {
         let places: std::collections::BTreeSet<usize> = all().iter().map(Reject::index).collect();
         assert!(places.into_iter().eq(0..Reject::REASONS.len()), "one of each in `all`");
         let words: std::collections::BTreeSet<&str> = Reject::REASONS.into_iter().collect();

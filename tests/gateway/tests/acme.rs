@@ -105,7 +105,7 @@ fn status(gateway: &Gateway, folder: &Folder, root: &str) -> String {
 }
 
 #[test]
-fn a_certificate_comes_by_itself_and_is_renewed() {
+fn a_certificate_is_ordered_and_renewed_automatically() {
     let (folder, upstream, authority) = (Folder::new(), Upstream::echo(), Authority::new());
     let port = ReservedPort::new();
     let address = port.address;

@@ -43,7 +43,7 @@ fn is_hit(response: &Response) -> bool {
 }
 
 #[test]
-fn what_is_stored_answers_for_its_time() {
+fn stored_responses_are_used_while_fresh() {
     let upstream = counting("X-Up: 1\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\n");
     let gateway = Gateway::before(&upstream);
     let first = gateway.get("/news/minute?a=1", "");
@@ -184,7 +184,7 @@ fn limits_are_charged_for_hits() {
 }
 
 #[test]
-fn what_is_stale_is_validated() {
+fn stale_responses_are_validated() {
     let upstream = Upstream::start(|head, connection| {
         if head.contains("If-None-Match: \"v\"\r\n") {
             connection
@@ -283,7 +283,7 @@ fn a_client_that_leaves_breaks_no_other() {
 }
 
 #[test]
-fn what_changes_something_ends_what_is_stored() {
+fn unsafe_requests_invalidate_stored_responses() {
     let upstream = Upstream::start(|head, connection| {
         read_body(head, connection);
         let fields = if head.starts_with("POST") {
@@ -333,7 +333,7 @@ fn paths_that_rules_make_are_those_that_are_stored() {
 }
 
 #[test]
-fn a_request_gets_what_is_fresh_when_it_is_its_turn() {
+fn freshness_is_judged_after_the_wait_for_a_limit() {
     let upstream = counting("");
     let gateway = Gateway::before(&upstream);
     gateway.get("/news/queued", "");
@@ -349,7 +349,7 @@ fn a_request_gets_what_is_fresh_when_it_is_its_turn() {
 }
 
 #[test]
-fn what_is_under_way_when_something_changes_is_not_stored() {
+fn responses_under_way_during_an_invalidation_are_not_stored() {
     let upstream = Upstream::start(|head, connection| {
         read_body(head, connection);
         if head.starts_with("GET") {
@@ -450,7 +450,7 @@ fn broken_and_large_responses_are_not_stored() {
 }
 
 #[test]
-fn what_is_stored_is_as_the_upstream_said() {
+fn stored_responses_are_as_the_upstream_sent_them() {
     let upstream = counting("ETag: \"strong\"\r\nAccess-Control-Allow-Origin: *\r\n");
     let gateway = Gateway::before(&upstream);
     for (origin, count) in [("https://one.example", 1), ("https://two.example", 1), ("https://three.example", 1)] {
@@ -596,7 +596,7 @@ fn scripted(answers: fn(&str) -> String) -> Upstream {
 }
 
 #[test]
-fn who_is_left_alone_leaves_nothing_behind() {
+fn requests_that_bypass_the_cache_leave_nothing_in_it() {
     let upstream = scripted(|head| {
         let status = match () {
             () if head.contains("If-Match") => "412 Precondition Failed",
@@ -631,7 +631,7 @@ fn who_is_left_alone_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_the_upstream_does_not_see_is_in_no_key() {
+fn fields_that_the_upstream_does_not_see_are_in_no_key() {
     let upstream = scripted(|head| {
         let tenant = head.lines().find_map(|line| line.strip_prefix("X-Tenant: ")).unwrap_or("none");
         format!("HTTP/1.1 200 OK\r\nVary: X-Tenant\r\nContent-Length: {}\r\n\r\n{tenant}", tenant.len())
@@ -670,7 +670,7 @@ fn credentials_of_two_schemes_are_two_callers() {
 }
 
 #[test]
-fn what_depends_on_the_gateways_own_fields_is_not_stored() {
+fn responses_that_vary_by_the_gateways_own_fields_are_not_stored() {
     let upstream = scripted(|head| {
         let fields = [
             "Vary: X-Forwarded-For",

@@ -248,7 +248,7 @@ fn an_event_is_there_before_the_next_one() {
 }
 
 #[test]
-fn what_is_checked_is_compressed_afterwards() {
+fn checked_responses_are_compressed_afterwards() {
     let numbers = format!("[{}]", "12345,".repeat(100_000) + "1");
     for (content, status) in [(numbers.replace("12345,1]", "12345]"), "200"), (text(3000), "502")] {
         let upstream = saying("Content-Type: application/json\r\n", &content);
@@ -296,7 +296,7 @@ fn answers_of_the_gateway_are_compressed() {
 }
 
 #[test]
-fn what_has_not_changed_has_the_validator_of_what_the_client_has() {
+fn a_304_has_the_validator_of_the_response_that_the_client_has() {
     let upstream = Upstream::start(|head, connection| {
         let answer = match head.contains("If-None-Match") {
             true => "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n".to_owned(),

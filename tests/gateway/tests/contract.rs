@@ -161,7 +161,7 @@ fn bodies_take_no_more_memory_than_they_may() {
 }
 
 #[test]
-fn what_is_observed_and_slow_passes_without_a_check() {
+fn slow_bodies_that_are_only_observed_pass_unchecked() {
     let upstream = Upstream::echo();
     let gateway = Gateway::before(&upstream);
     let mut connection = gateway.connect();
@@ -176,7 +176,7 @@ fn what_is_observed_and_slow_passes_without_a_check() {
 }
 
 #[test]
-fn what_is_observed_passes_is_counted_and_logged() {
+fn observed_violations_pass_and_are_counted_and_logged() {
     let upstream = Upstream::echo();
     let gateway = Gateway::before(&upstream);
     let json = "Content-Type: application/json\r\n";

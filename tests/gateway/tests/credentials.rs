@@ -129,7 +129,7 @@ fn passwords_name_their_consumer() {
 
 /// Half of what belongs together, good or bad, hashed already or not, makes no caller anonymous.
 #[test]
-fn half_a_credential_is_not_none() {
+fn an_incomplete_credential_is_not_an_anonymous_call() {
     let fixture = Fixture::new("half");
     let get = |headers: &str| fixture.gateway.get("/reports/extra", headers).status;
     let (good, bad) = (basic("ann@example.com", "correct horse"), basic("ann@example.com", "wrong"));

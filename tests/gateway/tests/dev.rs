@@ -69,7 +69,7 @@ fn status(connection: &mut Connection, target: &str) -> u16 {
 }
 
 #[test]
-fn what_is_saved_is_served_on_open_connections() {
+fn a_saved_document_is_served_on_open_connections() {
     let upstream = Upstream::echo();
     let document = NOTES.replace("UPSTREAM", &upstream.address.to_string());
     let session = Session::start(&document, &[]);
@@ -300,7 +300,7 @@ fn only_the_page_can_try_operations() {
 }
 
 #[test]
-fn what_changes_nothing_begins_nothing_anew() {
+fn a_save_without_a_change_restarts_nothing() {
     let upstream = Upstream::echo();
     let limited = "x-gateway: {version: 1, rateLimit: [{algorithm: fixed-window, limit: 1, interval: 1h}], ";
     let document =

@@ -25,7 +25,7 @@ fn answering(status: u16) -> Upstream {
 }
 
 #[test]
-fn each_has_its_turn_and_is_called_by_its_own_name() {
+fn endpoints_take_turns_and_get_their_own_host() {
     let (one, two) = (Upstream::echo(), Upstream::echo());
     let gateway = gateway(&[one.address, two.address], ", balance: round-robin");
     for _ in 0..6 {
@@ -85,7 +85,7 @@ fn a_connection_that_cannot_be_made_costs_nothing() {
 }
 
 #[test]
-fn one_that_only_fails_is_ejected() {
+fn a_failing_endpoint_is_ejected() {
     let (bad, good) = (answering(503), Upstream::echo());
     let gateway = gateway(&[bad.address, good.address], ", balance: round-robin, outlier: {consecutive: 2, eject: 1h}");
     let statuses: Vec<u16> = (0..12).map(|_| gateway.get("/v1/health", "").status).collect();
@@ -127,7 +127,7 @@ fn readiness_in_depth_is_that_of_the_upstreams() {
 }
 
 #[test]
-fn what_may_be_repeated_is_sent_to_another() {
+fn repeatable_requests_are_retried_at_another_endpoint() {
     let (bad, good) = (answering(503), Upstream::echo());
     let retry = ", balance: round-robin, outlier: off, retry: {attempts: 2, on: [503], backoff: {base: 1ms}, attemptHeader: true}";
     let gateway = gateway(&[bad.address, good.address], retry);
@@ -185,7 +185,7 @@ fn a_slow_client_is_no_failure_of_the_endpoint() {
 }
 
 #[test]
-fn one_whose_responses_break_is_ejected() {
+fn an_endpoint_with_broken_responses_is_ejected() {
     let bad = Upstream::start(|_, connection| {
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx");
         false
@@ -203,7 +203,7 @@ fn one_whose_responses_break_is_ejected() {
 }
 
 #[test]
-fn one_that_was_tried_is_tried_again_where_no_other_listens() {
+fn an_endpoint_is_tried_again_where_no_other_listens() {
     let (asked, closed) = (std::sync::atomic::AtomicUsize::new(0), ReservedPort::new());
     let unsteady = Upstream::start(move |_, connection| {
         let is_first = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
@@ -246,7 +246,7 @@ fn an_address_alone_keeps_what_the_document_says() {
 }
 
 #[test]
-fn more_than_an_upstream_takes_is_refused_at_once() {
+fn requests_over_the_limit_of_an_upstream_are_refused_at_once() {
     let gate = Gate::default();
     let shared = gate.clone();
     let slow = Upstream::start(move |_, connection| {

@@ -94,7 +94,7 @@ fn authentication_between_proxies_ends_here() {
 }
 
 #[test]
-fn responses_have_a_date_and_keep_what_says_who_made_them() {
+fn responses_have_a_date_and_keep_server_and_via() {
     let dated = "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nServer: its-own/1\r\nVia: 1.1 its-cache\r\n\
                  Alt-Svc: h3=\":443\"\r\nContent-Length: 0\r\n\r\n";
     let answer = Gateway::before(&answering(dated)).get("/v1/health", "");

@@ -407,7 +407,7 @@ fn a_signature_counts_once() {
 }
 
 #[test]
-fn of_many_that_come_at_once_one_is_served() {
+fn of_many_concurrent_uses_of_a_signature_one_is_served() {
     let fixture = Fixture::new("race");
     let digest = format!("sha-256=:{}:", sha256("x"));
     let signed = message(

@@ -539,7 +539,7 @@ fn a_client_that_sends_no_goaway_does_not_delay_the_end() {
 }
 
 #[test]
-fn what_is_malformed_ends_its_stream() {
+fn malformed_requests_end_their_stream() {
     let gateway = Gateway::before(&Upstream::echo());
     for (name, value) in [
         ("connection", "close"),

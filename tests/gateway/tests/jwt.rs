@@ -13,7 +13,7 @@ fn bearer(claims: Value) -> String {
 }
 
 #[test]
-fn who_may_do_what() {
+fn scopes_decide_who_may_call_which_operation() {
     let upstream = Upstream::echo();
     let gateway = Gateway::before(&upstream);
     let reader = bearer(json!({"sub": "ann", "scope": "notes:read", "exp": LATER}));

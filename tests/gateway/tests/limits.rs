@@ -227,7 +227,7 @@ consumers:
 
 /// No spelling and no value makes another key of the same one, or the same of another.
 #[test]
-fn keys_cannot_be_dressed_up() {
+fn values_cannot_imitate_the_stand_ins_of_missing_keys() {
     let gateway = Gateway::before(&Upstream::echo());
     let get = |query: &str| gateway.get(&format!("/tickets/orders{query}"), "").header("x-event-ratelimit-remaining");
     // Counted by address, without an event; then with values that look like its stand-in.

@@ -231,7 +231,7 @@ fn blanks_around_a_user_name_are_not_part_of_it() {
 }
 
 #[test]
-fn there_is_no_redirect_to_an_unregistered_uri() {
+fn unregistered_redirect_uris_are_not_used() {
     let tutorial = Tutorial::start();
     let mut browser = tutorial.browser();
     browser.log_in("/login", "bob", PASSWORD);
@@ -736,7 +736,7 @@ fn removing_a_party_from_the_file_revokes_its_grants() {
 }
 
 #[test]
-fn another_password_in_the_file_ends_what_the_old_one_has_opened() {
+fn a_changed_password_in_the_file_ends_its_sessions() {
     let tutorial = Tutorial::start();
     let (mut bob, mut ann) = (tutorial.browser(), tutorial.browser());
     bob.log_in("/login", "bob", PASSWORD);
@@ -1007,7 +1007,7 @@ fn guesses_are_slowed_down_and_reveal_nothing() {
 }
 
 #[test]
-fn users_see_whom_they_have_allowed_what_and_withdraw_it() {
+fn users_see_and_withdraw_their_consents() {
     let tutorial = Tutorial::start();
     let mut browser = tutorial.browser();
     let back = browser.authorize(&request("notes", ""));
@@ -1479,7 +1479,7 @@ fn users_read_the_name_of_a_client_in_their_language() {
 }
 
 #[test]
-fn secrets_stand_in_no_log() {
+fn secrets_are_not_logged() {
     let tutorial = Tutorial::start();
     let registration = send_json(&tutorial, "POST", APPLICATIONS, ADMIN, READER).json();
     send_json(&tutorial, "GET", &place(&registration), &bearer(&registration), "");

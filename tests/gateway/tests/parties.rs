@@ -127,7 +127,7 @@ fn the_command_line_manages_clients_and_users_of_a_running_gateway() {
 }
 
 #[test]
-fn what_a_gateway_granted_outlives_it() {
+fn grants_survive_a_restart() {
     let folder = Folder::new();
     let file = folder.path("gateway.db");
     let settings = ["stores.default.kind=sqlite".to_owned(), format!("stores.default.file={}", file.display())];
@@ -141,7 +141,7 @@ fn what_a_gateway_granted_outlives_it() {
 }
 
 #[test]
-fn several_gateways_share_what_they_remember_in_postgres() {
+fn several_gateways_share_their_state_in_postgres() {
     let Some(server) = PostgresServer::start() else { return };
     let url = server.database("gateways");
     let settings = ["stores.default.kind=postgres".to_owned(), format!("stores.default.url={url}")];

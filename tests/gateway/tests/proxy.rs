@@ -27,7 +27,7 @@ fn paths_are_mapped_to_the_upstream() {
 }
 
 #[test]
-fn what_is_not_described_is_not_reachable() {
+fn undescribed_paths_are_not_reachable() {
     let upstream = Upstream::echo();
     let gateway = Gateway::before(&upstream);
     for (target, status) in [
@@ -83,7 +83,7 @@ fn what_is_not_described_is_not_reachable() {
 }
 
 #[test]
-fn another_method_is_405_with_the_methods_there_are() {
+fn undescribed_methods_are_405_with_allow() {
     let gateway = Gateway::before(&Upstream::echo());
     for (method, target, allow) in [
         ("PUT", "/v1/notes", "GET, HEAD, POST"),
@@ -242,7 +242,7 @@ fn requests_belong_to_a_trace() {
 }
 
 #[test]
-fn the_upstream_learns_who_asked_and_nothing_that_is_not_true() {
+fn forged_fields_do_not_reach_the_upstream() {
     let gateway = Gateway::before(&Upstream::echo());
     let lies = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nX-Original-URL: /admin\r\nX-Forwarded-Uri: /admin\r\nX-Forwarded-User: root\r\n\
         X-Consumer-Username: root\r\nX_Consumer_Username: root\r\nx-user-id: root\r\nX.User.ID: root\r\nX-Client-Id: root\r\nX-Credential-Identifier: root\r\nX-HTTP-Method-Override: DELETE\r\nX-Request-Id: mine\r\n\
@@ -470,7 +470,7 @@ fn trailers_pass_unless_they_would_change_the_request() {
 }
 
 #[test]
-fn old_clients_get_what_they_understand() {
+fn http_1_0_clients_get_http_1_0_responses() {
     let upstream = Upstream::start(|head, connection| {
         let chunked = head.contains("/health");
         connection.send(if chunked {

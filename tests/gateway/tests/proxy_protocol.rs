@@ -82,7 +82,7 @@ fn the_announced_client_is_the_peer_of_the_connection() {
 }
 
 #[test]
-fn what_does_not_begin_so_is_closed_without_a_word() {
+fn connections_without_a_proxy_header_are_closed_silently() {
     let upstream = Upstream::echo();
     let gateway = behind(&["timeouts.head=300ms"], &upstream);
     let mut wrong_sum = binary([203, 0, 113, 9]);

@@ -15,7 +15,7 @@ fn counts(gateway: &Gateway, line: &str) {
 }
 
 #[test]
-fn redirects_carry_what_was_captured() {
+fn redirects_carry_captured_groups() {
     let upstream = Upstream::echo();
     let gateway = Gateway::before(&upstream);
     for (target, location) in [

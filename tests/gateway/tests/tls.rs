@@ -196,7 +196,7 @@ fn sighup_reads_certificates_again_at_once() {
 }
 
 #[test]
-fn sessions_are_resumed_by_whichever_worker_is_there() {
+fn sessions_are_resumed_by_any_worker() {
     let (folder, upstream) = (Folder::new(), Upstream::echo());
     let (gateway, authority) = simple(&folder, &[], &upstream);
     let config = client(&[&authority], None);
@@ -467,7 +467,7 @@ fn plain_requests_are_sent_to_known_hosts_only() {
 }
 
 #[test]
-fn upstreams_over_tls_must_be_who_they_should_be() {
+fn certificates_of_upstreams_are_verified() {
     let (folder, plain) = (Folder::new(), Upstream::echo());
     let (authority, other) = (Authority::new(), Authority::new());
     let roots = format!("trustedRoots.file={}", folder.write("ca.pem", &authority.pem));

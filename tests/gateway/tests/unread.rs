@@ -101,7 +101,7 @@ fn requests_are_served_and_lost_lines_counted() {
 }
 
 #[test]
-fn a_full_disk_costs_lines_only() {
+fn a_full_disk_loses_lines_only() {
     let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else {
         return eprintln!("skipped: no /dev/full");
     };

@@ -137,7 +137,7 @@ fn bytes_pass_both_ways_once_the_upstream_has_switched() {
 }
 
 #[test]
-fn what_the_client_sends_early_is_not_lost() {
+fn early_bytes_of_the_client_are_not_lost() {
     let gateway = Gateway::before(&sockets());
     let mut connection = gateway.connect();
     connection.send(format!("GET /streams/open HTTP/1.1\r\nHost: a\r\n{HANDSHAKE}\r\nearly"));
@@ -272,7 +272,7 @@ fn now() -> u64 {
 }
 
 #[test]
-fn time_ends_tunnels() {
+fn tunnels_end_at_their_timeouts() {
     let gateway = Gateway::before(&sockets());
     let started = Instant::now();
     let short = token(serde_json::json!({"sub": "ann", "exp": now() + 2}));

@@ -74,7 +74,7 @@ fn paths_in_code_and_in_macros() {
 }
 
 #[test]
-fn what_is_passed_on_is_of_the_module_that_defines_it() {
+fn re_exported_names_belong_to_the_module_that_defines_them() {
     check(
         &[
             ("lib.rs", "mod a; mod b;"),

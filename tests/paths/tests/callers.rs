@@ -74,7 +74,7 @@ fn wrong_keys_are_limited_by_address() {
 }
 
 #[test]
-fn guesses_that_come_together_are_no_more_than_those_that_come_one_by_one() {
+fn concurrent_guesses_are_limited_like_sequential_ones() {
     let upstream = Upstream::echo();
     let gateway = gateway(&upstream);
     let guess = |password: &str| {

@@ -69,7 +69,7 @@ fn status(answer: &std::io::Result<String>) -> Option<u16> {
 }
 
 #[test]
-fn what_was_answered_to_a_certificate_is_for_no_other() {
+fn stored_responses_are_separate_for_each_certificate() {
     let upstream = Upstream::echo();
     let scene = Scene::new(&upstream, |_| {
         "consumers: [{username: bank, credentials: [{type: key, key: {value: bank-key}}]}]\n".to_owned()

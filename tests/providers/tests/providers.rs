@@ -151,7 +151,7 @@ fn keys_rotate_while_the_gateway_ends() {
 }
 
 #[test]
-fn keys_that_are_gone_are_gone_after_the_next_refresh() {
+fn removed_keys_are_refused_after_the_next_refresh() {
     let provider = Provider::start();
     let (one, two) = (provider.publish("one"), provider.publish("two"));
     let gateway = gateway(&provider, &[]);
@@ -414,7 +414,7 @@ fn answers_about_tokens_are_remembered() {
 }
 
 #[test]
-fn one_question_for_all_who_bring_the_same_token() {
+fn concurrent_requests_with_one_token_are_one_question() {
     let provider = Provider::start();
     let gateway = gateway(&provider, &[]);
     let mut number = 0;

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 #[test]
-fn what_is_left_out_is_not_compiled() {
+fn left_out_features_are_not_compiled() {
     let output = cargo(&["tree", "--edges", "normal", "--prefix", "none", "--format", "{p}"], "specs");
     let tree = String::from_utf8_lossy(&output.stdout);
     let has = |name: &str| tree.lines().any(|line| line.split(' ').next() == Some(name));

@@ -302,7 +302,7 @@ fn each_algorithm_decides_as_without_a_store() {
 }
 
 #[test]
-fn what_is_counted_here_and_there_is_charged_together() {
+fn local_and_shared_limits_are_charged_together() {
     let Some(redis) = RedisServer::start(&[]) else { return };
     let upstream = Upstream::echo();
     let (one, other) = (gateway_at(&url_of(&redis), &upstream, &[]), gateway_at(&url_of(&redis), &upstream, &[]));

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_and_what_is_wrong() {
+    fn missing_and_wrong_members() {
         assert_eq!(read(&[("Date", WHEN)]).expect_err("nothing"), Unsigned::Missing);
         assert_eq!(read(&[("Authorization", "Basic aa")]).expect_err("another scheme"), Unsigned::Missing);
         for (left_out, why) in [

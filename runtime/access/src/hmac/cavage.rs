@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_and_what_is_wrong() {
+    fn missing_and_wrong_members() {
         let good = "Signature keyId=\"k\",algorithm=\"hmac-sha256\",headers=\"date\",signature=\"QUJD\"";
         assert!(read(good, &[]).is_ok());
         let cases = [

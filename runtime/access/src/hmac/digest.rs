@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_digest_is_refused() {
+    fn malformed_digests_are_refused() {
         let digest = format!("SHA-256={SHA256}");
         for (read, name, values) in [
             (Expected::of_digest as Read, "digest", vec!["hello"]),

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_changes_are_news() {
+    fn only_changes_are_reported() {
         let health = Health::new(&"https://idp.example");
         assert_eq!(health.last_success_age(), None);
         assert!(!health.succeed(), "nothing was wrong");

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_has_no_query() {
+    fn displayed_urls_have_no_query() {
         let url = ProviderUrl::parse("https://idp.example/keys?code=secret").expect("a URL");
         assert_eq!(format!("{url} {url:?}"), "https://idp.example/keys ProviderUrl(https://idp.example/keys)");
     }

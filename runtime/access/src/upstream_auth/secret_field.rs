@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_field_can_hold_is_refused() {
+    fn values_that_no_field_can_hold_are_refused() {
         for bad in [&b""[..], b"a\r\nX-Other: b", b"a\n", b" a", b"a ", b"\x00", "ä".as_bytes()] {
             assert!(SecretField::new("X-Api-Key", "", bad).is_err(), "{bad:?}");
         }

@@ -138,7 +138,7 @@ fn text() {
 }
 
 #[test]
-fn what_decides_without_the_content() {
+fn checks_that_need_no_content() {
     let contract = with_body(vec![content("application/json", ORDER, &[])]);
     let strict = prepare(contract);
     let json = BodyHead { content_type: Some(b"application/json"), ..BodyHead::default() };

@@ -355,7 +355,7 @@ fn parameters_in_cookies() {
 }
 
 #[test]
-fn what_is_not_described() {
+fn undescribed_parameters() {
     let deep = || {
         parameter(
             Query,

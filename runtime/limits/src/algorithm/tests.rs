@@ -165,7 +165,7 @@ fn concurrency_counts_what_is_under_way() {
 }
 
 #[test]
-fn a_clock_that_is_behind_gives_nothing_away() {
+fn a_clock_that_is_behind_admits_no_more() {
     for algorithm in every() {
         let mut state = State::default();
         let now = 100 * nanos(algorithm.window().expect("a window"));
@@ -177,7 +177,7 @@ fn a_clock_that_is_behind_gives_nothing_away() {
 
 /// What is taken back never lets more through than if it had not been charged; and at once, it is as if it had not been.
 #[test]
-fn what_is_taken_back_was_there() {
+fn a_refunded_charge_leaves_no_trace() {
     let mut random = Random(0x2545_F491_4F6C_DD1D);
     // A window begins with its first request, whatever becomes of that one.
     let begins_with_it = |algorithm: &Algorithm| matches!(algorithm, Algorithm::FixedWindow { .. });
@@ -220,7 +220,7 @@ fn what_is_taken_back_was_there() {
 }
 
 #[test]
-fn a_window_takes_back_what_was_charged_in_it() {
+fn a_window_refunds_its_own_charges_only() {
     let algorithm = Algorithm::FixedWindow { limit: 2, interval: Duration::from_secs(1) };
     let mut state = State::default();
     assert!(algorithm.charge(&mut state, SECOND, 1).admitted && algorithm.charge(&mut state, SECOND + 5, 1).admitted);

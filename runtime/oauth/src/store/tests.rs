@@ -174,7 +174,7 @@ fn client(id: &str) -> Client {
 }
 
 #[test]
-fn pkce_is_for_whom_the_server_or_the_client_says() {
+fn pkce_is_required_where_the_server_or_the_client_requires_it() {
     use gateway_parties::server::PkceRequirement::{All, Public};
     let said_so = client("1");
     assert!(said_so.must_use_pkce(Public) && said_so.must_use_pkce(All));
@@ -184,7 +184,7 @@ fn pkce_is_for_whom_the_server_or_the_client_says() {
 }
 
 #[test]
-fn a_code_is_redeemed_once_and_a_second_time_ends_what_it_gave() {
+fn a_second_redemption_of_a_code_revokes_its_tokens() {
     everywhere(async |one, other| {
         one.add_code(&code("c1")).await.expect("kept");
         let Ok(Redeemed::Code(record)) = other.redeem_code(&digest("c1"), NOW + 1).await else {
@@ -213,7 +213,7 @@ fn a_code_is_redeemed_once_and_a_second_time_ends_what_it_gave() {
 }
 
 #[test]
-fn of_a_hundred_who_redeem_at_once_one_wins_and_has_nothing() {
+fn of_a_hundred_concurrent_redemptions_one_wins_and_its_tokens_are_revoked() {
     everywhere(async |one, other| {
         one.add_code(&code("c")).await.expect("kept");
         let tries = (0..100).map(|number| {
@@ -235,7 +235,7 @@ fn of_a_hundred_who_redeem_at_once_one_wins_and_has_nothing() {
 }
 
 #[test]
-fn of_a_hundred_who_rotate_at_once_one_wins_and_the_family_ends() {
+fn of_a_hundred_concurrent_rotations_one_wins_and_the_family_is_revoked() {
     everywhere(async |one, other| {
         one.issue(&tokens(authorization("z"), true, "a", Some("r"))).await.expect("issued");
         let tries = (0..100).map(|number| {
@@ -263,7 +263,7 @@ fn of_a_hundred_who_rotate_at_once_one_wins_and_the_family_ends() {
 }
 
 #[test]
-fn within_the_grace_a_spent_refresh_token_is_good_and_afterwards_the_family_ends() {
+fn a_spent_refresh_token_is_valid_within_the_grace_and_revokes_the_family_afterwards() {
     everywhere(async |one, other| {
         one.issue(&tokens(authorization("z"), true, "a", Some("r"))).await.expect("issued");
         let tries = (0..100).map(|number| {
@@ -311,7 +311,7 @@ async fn together<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> 
 }
 
 #[test]
-fn refresh_tokens_end_when_they_are_idle_and_when_their_family_does() {
+fn refresh_tokens_expire_when_idle_and_with_their_family() {
     everywhere(async |one, other| {
         one.issue(&tokens(authorization("z"), true, "a", Some("r"))).await.expect("issued");
         let looked = other.refresh_token(&digest("r"), NOW, 0).await.expect("found").expect("good");
@@ -350,7 +350,7 @@ fn tokens_are_revoked_one_by_one_or_together() {
 }
 
 #[test]
-fn consents_grow_and_are_withdrawn_with_what_they_gave() {
+fn consents_grow_and_their_withdrawal_revokes_tokens() {
     everywhere(async |one, other| {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(one.consent(ISSUER, "u-ann", "app").await, Ok(None));
@@ -379,7 +379,7 @@ fn consents_grow_and_are_withdrawn_with_what_they_gave() {
 }
 
 #[test]
-fn clients_come_and_go_with_what_they_were_granted() {
+fn removing_a_client_removes_its_grants() {
     everywhere(async |one, other| {
         assert_eq!(one.add_client(&client("app"), None, NOW).await, Ok(Added::Yes));
         assert_eq!(other.add_client(&client("app"), None, NOW).await, Ok(Added::Taken));
@@ -397,7 +397,7 @@ fn clients_come_and_go_with_what_they_were_granted() {
 }
 
 #[test]
-fn a_registration_is_replaced_with_its_own_token_and_keeps_what_it_was_first() {
+fn a_registration_is_replaced_with_its_own_token_and_keeps_its_first_terms() {
     everywhere(async |one, other| {
         let (token, wrong) = (digest("token"), digest("wrong"));
         assert_eq!(one.add_client(&client("app"), Some(&token), NOW).await, Ok(Added::Yes));
@@ -425,7 +425,7 @@ fn a_registration_is_replaced_with_its_own_token_and_keeps_what_it_was_first() {
 }
 
 #[test]
-fn what_users_allowed_is_forgotten_where_the_client_looks_like_another() {
+fn consents_are_removed_when_a_client_changes_its_identity() {
     everywhere(async |one, other| {
         let token = digest("token");
         let registered = async || other.registered("app").await.expect("an answer").expect("there");
@@ -543,7 +543,7 @@ fn sessions_end_when_they_are_idle_and_in_any_case_later() {
 }
 
 #[test]
-fn dialogs_assertions_and_secrets_are_there_once() {
+fn dialogs_assertions_and_secrets_are_used_once() {
     everywhere(async |one, other| {
         let (session, stranger) = (digest("s"), digest("stranger"));
         one.add_transaction(&digest("t"), &session, "about", NOW + 60).await.expect("kept");
@@ -598,7 +598,7 @@ fn a_dialog_is_decided_once_and_the_same_decision_is_answered_again_for_a_while(
 }
 
 #[test]
-fn what_has_ended_is_removed_and_nothing_else() {
+fn only_expired_entries_are_removed() {
     everywhere(async |one, other| {
         one.add_code(&code("c")).await.expect("kept");
         one.issue(&tokens(authorization("short"), true, "a", None)).await.expect("issued");
@@ -657,7 +657,7 @@ fn writes_until_it_is_killed() {
 }
 
 #[test]
-fn what_was_acknowledged_outlives_a_killed_process() {
+fn acknowledged_writes_survive_a_killed_process() {
     use std::io::BufRead as _;
     let folder = Folder::new();
     let mut child = std::process::Command::new(std::env::current_exe().expect("this program"))
@@ -685,7 +685,7 @@ fn what_was_acknowledged_outlives_a_killed_process() {
 }
 
 #[test]
-fn many_may_open_a_new_file_at_once() {
+fn a_new_file_may_be_opened_by_many_processes_at_once() {
     let folder = Folder::new();
     std::thread::scope(|scope| {
         let openers: Vec<_> = (0..8).map(|_| scope.spawn(|| open_store(&folder.settings()))).collect();
@@ -697,7 +697,7 @@ fn many_may_open_a_new_file_at_once() {
 }
 
 #[test]
-fn what_was_remembered_before_passwords_were_marked_goes_on() {
+fn sessions_from_before_password_marks_stay_valid() {
     let folder = Folder::new();
     let connection = rusqlite::Connection::open(folder.0.join("gateway.db")).expect("it opens");
     for statement in [schema::CREATE_VERSION].iter().chain(schema::VERSIONS[0]) {
@@ -740,7 +740,7 @@ fn goes_on_with_a_client_of_before(settings: &OauthStoreSettings) {
 }
 
 #[test]
-fn clients_of_before_registrations_were_managed_go_on() {
+fn clients_from_before_managed_registrations_stay_valid() {
     for version in 1..schema::VERSIONS.len() {
         let folder = Folder::new();
         let connection = rusqlite::Connection::open(folder.0.join("gateway.db")).expect("it opens");
@@ -759,7 +759,7 @@ fn clients_of_before_registrations_were_managed_go_on() {
 }
 
 #[test]
-fn tables_of_a_later_version_are_left_alone() {
+fn stores_of_a_later_version_are_not_changed() {
     let folder = Folder::new();
     drop(open(&folder.settings()));
     let connection = rusqlite::Connection::open(folder.0.join("gateway.db")).expect("it opens");
@@ -770,7 +770,7 @@ fn tables_of_a_later_version_are_left_alone() {
 }
 
 #[test]
-fn postgres_is_set_up_by_many_at_once_and_left_alone_when_it_is_newer() {
+fn postgres_is_set_up_by_many_gateways_at_once_and_not_changed_when_newer() {
     let Some((server, settings)) = postgres() else { return };
     std::thread::scope(|scope| {
         let openers: Vec<_> = (0..8).map(|_| scope.spawn(|| open_store(&settings))).collect();

@@ -46,7 +46,7 @@ fn planned(
 }
 
 #[test]
-fn what_a_client_likes_best_is_chosen() {
+fn the_preferred_coding_of_the_client_is_chosen() {
     for (accept, chosen) in [
         ("gzip, br, zstd", "zstd"),
         ("gzip;q=1, br;q=0.5, zstd;q=0.5", "gzip"),
@@ -129,7 +129,7 @@ fn responses_that_stay_as_they_are() {
 }
 
 #[test]
-fn what_has_not_changed_is_the_content_that_the_client_has() {
+fn a_304_has_the_validator_of_the_content_that_the_client_has() {
     for (request, plan) in [
         (vec![("Accept-Encoding", "gzip"), ("If-None-Match", "W/\"v1\"")], "weak"),
         (vec![("Accept-Encoding", "gzip"), ("If-None-Match", "\"v0\", W/\"v1\"")], "weak"),
@@ -252,7 +252,7 @@ fn readable(coding: &str, coded: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_flushed_can_be_read() {
+fn flushed_content_can_be_decoded() {
     for coding in ALL.codings {
         let mut encoder: Box<dyn Encoder> = coding.encoder(None).expect("there is memory");
         let (mut coded, mut sent) = (Vec::new(), String::new());
@@ -267,7 +267,7 @@ fn what_is_flushed_can_be_read() {
 }
 
 #[test]
-fn encoders_take_no_more_memory_than_there_is() {
+fn encoders_take_no_more_memory_than_allowed() {
     let offer = Offer::to(&ALL, &[], true, memory());
     let first = offer.encoder(&Zstd, None);
     assert!(first.is_some());

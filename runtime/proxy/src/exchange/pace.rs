@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn who_trickles_has_an_end() {
+    fn trickling_clients_are_ended() {
         let second = Duration::from_secs(1);
         assert_eq!(lasts(MOST * 2, 0), MOST);
         // A byte a second gives back a hundredth of what it takes.
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn who_keeps_pace_has_none() {
+    fn clients_that_keep_pace_are_not_ended() {
         assert!(lasts(Duration::from_secs(1), 100) >= HOUR);
         assert!(lasts(Duration::from_secs(9), 900) >= HOUR);
         assert!(Pace::new(0, MOST).waits(Instant::now).is_none());

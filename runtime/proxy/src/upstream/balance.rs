@@ -495,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_leaves_moves_only_its_own_keys() {
+    fn a_removed_member_moves_only_its_own_keys() {
         let members = members(&[1, 1, 2, 1]);
         let all = [0, 1, 2, 3];
         for leaving in all {

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_than_the_bound_are_in() {
+    fn no_more_requests_than_the_bound_are_admitted() {
         let gauge = Gauge::default();
         let (one, two) = (gauge.enter(2), gauge.enter(2));
         assert!(one.is_some() && two.is_some() && gauge.enter(2).is_none());

@@ -538,7 +538,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn all_are_tried_once_and_those_that_are_out_last() {
+    fn each_member_is_tried_once_and_ejected_ones_last() {
         let cluster = cluster(&["http://10.0.0.1:81", "http://10.0.0.2:81", "http://10.0.0.3:81"]);
         let next = |tried: &[usize]| cluster.choose(tried, None, || 7).map(|flight| flight.member.clone());
         let first = next(&[]).expect("one");

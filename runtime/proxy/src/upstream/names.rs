@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn records_say_who_gets_how_much() {
+    fn records_give_priorities_and_weights() {
         let targets = vec![
             located("c", 30, 0, "10.0.0.3:81"),
             located("a", 10, 5, "10.0.0.1:81"),

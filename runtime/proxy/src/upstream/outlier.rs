@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_two_may_go() {
+    fn one_of_two_members_may_be_ejected() {
         let rule = |max_ejected| Outlier { max_ejected, ..RULE };
         for (percent, members, most) in
             [(50, 1, 0), (50, 2, 1), (50, 3, 1), (40, 3, 1), (100, 3, 3), (0, 2, 0), (50, 10, 5), (100, 1, 0)]

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_there_is_none_and_a_failure_is_an_error() {
+    fn an_unknown_name_has_no_records_and_a_failure_is_an_error() {
         let query = query(7, "_http._tcp.orders.test").expect("a query");
         let with = |code| {
             let mut packet = Packet::parse(&query).expect("a query").into_reply();

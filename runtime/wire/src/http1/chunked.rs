@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_parser_might_read_differently_is_refused() {
+    fn ambiguous_chunks_are_refused() {
         for input in [
             "4\nWiki\r\n0\r\n\r\n",
             "4\r\nWiki0\r\n\r\n",

@@ -296,7 +296,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn twins_of_known_names_are_dropped() {
+    fn fields_that_differ_from_known_names_in_punctuation_are_dropped() {
         let long = format!("X-{}", "Long-".repeat(40));
         let table = FieldTable::for_requests(["X-Consumer-Username", &long]);
         assert_eq!(table.classify(&long.replace('-', "_")), FieldClass::Dropped);
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_cannot_change_what_was_decided() {
+    fn fields_that_decide_about_a_request_are_no_trailers() {
         let table = FieldTable::for_requests(["X-User-ID"]);
         for name in [
             "Content-Length",

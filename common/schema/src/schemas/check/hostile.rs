@@ -68,7 +68,7 @@ fn alternatives_of_alternatives_end() {
 }
 
 #[test]
-fn what_must_not_fit_is_not_let_through_when_the_steps_end() {
+fn not_does_not_pass_when_the_steps_end() {
     let mut schemas: Vec<_> = (0..60)
         .map(|at| {
             (

@@ -120,7 +120,7 @@ fn one_signature_decides() {
 }
 
 #[test]
-fn what_is_not_understood_is_refused() {
+fn malformed_signature_fields_are_refused() {
     let cases = [
         ("(", "Signature-Input or Signature is not a dictionary (RFC 8941)"),
         ("", "Signature-Input is empty"),
