@@ -12,7 +12,7 @@ use crate::scenarios::{LoadShape, Paths, Scenario, routes};
 /// Idle clients.
 const IDLE: usize = 5_000;
 
-/// Idle WebSockets, where so many files may be open.
+/// Idle WebSockets, where the limit of open files allows them.
 const TUNNELS: usize = 10_000;
 
 /// A request for a WebSocket, and what the answer has in its head, in small letters (RFC 6455, section 1.3).

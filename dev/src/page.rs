@@ -102,7 +102,7 @@ impl Page {
 
     fn html(&self) -> Response<Full<Bytes>> {
         let mut response = typed("text/html; charset=utf-8", include_str!("page.html").replace("<<word>>", &self.word));
-        // Nobody frames it, and it loads nothing from elsewhere.
+        // No page may frame it, and it loads nothing from elsewhere.
         let policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; \
                       frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
         response.headers_mut().insert("content-security-policy", HeaderValue::from_static(policy));

@@ -76,7 +76,7 @@ pub struct Differences {
     generated: PathBuf,
     /// Where the documents are, in words.
     documents: String,
-    /// How `gatewayc generate` is told of them, with a space behind it if it has to be told.
+    /// The argument of `gatewayc generate` for them, with a space behind it if there is one.
     argument: String,
     /// The names of the files.
     files: Vec<String>,
@@ -174,7 +174,7 @@ impl Build {
         self.specs.as_ref().map_or_else(|| FILE.to_owned(), |specs| self.below(specs).display().to_string())
     }
 
-    /// How the command line is told of them.
+    /// The argument of the command line for them.
     fn argument(&self) -> String {
         self.specs.as_ref().map_or_else(String::new, |specs| format!("--specs {} ", self.below(specs).display()))
     }

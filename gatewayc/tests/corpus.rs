@@ -3,7 +3,7 @@
 //! The corpus is found through `GATEWAY_CORPUS`; where it is absent, these tests print so and pass.
 
 #![expect(clippy::disallowed_methods, reason = "the corpus is files, and the time is measured")]
-#![allow(clippy::print_stdout, reason = "what was measured, and what was skipped, is for whoever runs the tests")]
+#![allow(clippy::print_stdout, reason = "measurements and skipped cases are reported to the developer")]
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

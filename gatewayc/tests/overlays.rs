@@ -1,7 +1,7 @@
 //! Overlays: what they make of a document, what is wrong with them and where, and that every input ends.
 
 #![expect(clippy::disallowed_methods, reason = "the corpus is files, and the time is measured")]
-#![allow(clippy::print_stdout, reason = "what was measured, and what was skipped, is for whoever runs the tests")]
+#![allow(clippy::print_stdout, reason = "measurements and skipped cases are reported to the developer")]
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -457,7 +457,7 @@ fn corpus() -> Option<PathBuf> {
     Some(directory)
 }
 
-/// Four megabytes that nobody touches, secured by a few lines beside them.
+/// Four megabytes that stay as they are, secured by a few lines beside them.
 const STRIPE: &str = r#"overlay: 1.1.0
 info: {title: Stripe behind the gateway, version: "1"}
 extends: ./stripe.yaml

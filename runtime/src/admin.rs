@@ -44,7 +44,7 @@ impl Admin {
     /// Reports about another deployment from now on.
     pub(crate) fn serve_for(&self, deployment: &'static Deployment) {
         if let Some(cache) = &self.deployment().cache {
-            // Nobody asks for it any more.
+            // No request asks for it any more.
             cache.purge_everything();
         }
         *self.deployment.write().unwrap_or_else(PoisonError::into_inner) = deployment;
@@ -118,7 +118,7 @@ fn respond(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> 
 }
 
 /// `DELETE /cache`: takes out what is stored of an operation, of a URL, or all. It takes the administrators' key as a bearer
-/// token: whoever reaches this listener may read, and change nothing.
+/// token: anyone who reaches this listener may read, and change nothing.
 fn purge(deployment: &Deployment, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     if request.method() != Method::DELETE {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only DELETE\n".to_owned());

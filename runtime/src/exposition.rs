@@ -182,7 +182,7 @@ pub(crate) fn render(deployment: &Deployment, process: &ProcessMetrics) -> Strin
         (
             "gateway_access_log_lines_lost_total",
             "counter",
-            "Access log lines that nobody took in time.",
+            "Access log lines that were not read in time.",
             &process.log_lines_lost,
         ),
     ] {

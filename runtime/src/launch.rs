@@ -542,7 +542,7 @@ fn start_successor(program: Option<&Path>, is_awaited: bool) {
 
 struct Signals {
     stop: StopSignals,
-    /// Caught from the first moment on: what comes before somebody reads it is not lost.
+    /// Caught from the first moment on: a signal that comes before it is read is not lost.
     hangup: Signal,
 }
 

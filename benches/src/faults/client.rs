@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const CLIENTS: u32 = 32;
 const INTERVAL: Duration = Duration::from_millis(16);
 
-/// One of so many requests has a body.
+/// One of this number of requests has a body.
 const POSTS: u32 = 10;
 
 /// Connections on which one stream follows the other, beside those.

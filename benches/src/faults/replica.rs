@@ -20,7 +20,7 @@ pub(super) enum Mood {
     Slow,
     /// It never answers.
     Hanging,
-    /// Nobody listens; open connections are cut.
+    /// No process listens; open connections are cut.
     Refusing,
     /// It resets a connection on which a request comes.
     Resetting,

@@ -34,7 +34,7 @@ pub(super) fn forwarding(
         _ => "limited",
     };
     let orders = if name == "gateway-unchecked" { "unchecked" } else { "orders" };
-    // The same path of which browsers are not told anything, and the same path at one endpoint.
+    // The same path without fields for browsers, and the same path at one endpoint.
     let browsers = if name == "gateway-unshared" { "unshared" } else { "browsers" };
     let several = if name == "gateway-single" { "items" } else { "several" };
     // The same path without a cache.

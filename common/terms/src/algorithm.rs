@@ -61,7 +61,7 @@ impl Algorithm {
         }
     }
 
-    /// The most that one request may cost, and the number that clients are told.
+    /// The most that one request may cost, and the number in the fields for clients.
     #[must_use]
     #[inline]
     pub fn capacity(&self) -> u64 {

@@ -79,7 +79,7 @@ pub const STATUSES: RangeInclusive<u64> = 400..=599;
 /// The status of a refusal where nothing is said.
 pub const USUAL_STATUS: u16 = 429;
 
-/// The values of `headers`: whether clients are told of the limit.
+/// The values of `headers`: whether clients get fields about the limit.
 pub const HEADERS: &[(&str, bool)] = &[("default", true), ("none", false)];
 
 /// What is wrong with an algorithm and its numbers.

@@ -71,7 +71,7 @@ impl Grant {
         }
     }
 
-    /// The endpoints without which nobody gets a token by it.
+    /// The endpoints without which no token can be got by it.
     #[must_use]
     pub fn endpoints(self) -> &'static [Endpoint] {
         use Endpoint::{Authorize, Decision, LoginForm, LoginSubmit, Token};

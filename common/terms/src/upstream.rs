@@ -75,11 +75,11 @@ impl<'n> ServiceName<'n> {
 /// When an endpoint that fails gets no requests for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outlier {
-    /// After so many failures in a row.
+    /// After this number of failures in a row.
     pub consecutive: u32,
     /// For so long, times the number of ejections.
     pub eject: Duration,
-    /// At most so many of a hundred endpoints at once; of two, one may be.
+    /// At most this percentage of the endpoints at once; of two, one may be.
     pub max_ejected: u8,
 }
 
@@ -146,11 +146,11 @@ impl Breaker {
 pub struct KeepAlive {
     /// One that carries no request is closed after this.
     pub idle: Duration,
-    /// A thread keeps so many for each endpoint while they carry no request; none for 0.
+    /// How many a thread keeps for each endpoint while they carry no request; none for 0.
     pub max: u32,
     /// One that is older carries no further request.
     pub age: Option<Duration>,
-    /// One carries no more than so many requests.
+    /// How many requests one carries at most.
     pub requests: Option<u32>,
 }
 

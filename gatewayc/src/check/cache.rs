@@ -43,7 +43,7 @@ pub(super) fn check(api: &Api, diagnostics: &mut Diagnostics) {
         if let Some(name) = credential {
             diagnostics.push(
                 Diagnostic::error(GW572, format!("`key` of `cache` has `header:{name}`, which is a credential"))
-                    .at(at, "whoever sends one that nobody has checked gets what is stored for it")
+                    .at(at, "a caller who sends one unchecked gets what is stored for it")
                     .help("ask for the credential in `security`, and write `key: [caller, query]`"),
             );
         }

@@ -10,7 +10,7 @@ use crate::ir::{Api, HeaderEdits, Rule};
 /// What tells a coded content from another, for clients and for caches.
 const TELLING: [&str; 2] = ["Content-Encoding", "Vary"];
 
-/// A coded content that does not say so is rubbish to whoever gets it.
+/// A coded content that does not say so is rubbish to its recipient.
 pub(super) fn check(api: &Api, diagnostics: &mut Diagnostics) {
     let of_routes = api.routes.iter().flat_map(|route| &route.operations);
     let mut found: BTreeMap<Span, (&str, &str)> = BTreeMap::new();

@@ -29,7 +29,7 @@ fn is_public(operation: &Operation) -> bool {
     matches!(operation.access, Access::Anyone { .. })
 }
 
-/// A caller cannot choose the version where nobody is one. What is said for several operations may leave public ones
+/// A caller cannot choose the version where no operation knows its callers. What is said for several operations may leave public ones
 /// to chance.
 fn check_splits(api: &Api, diagnostics: &mut Diagnostics) {
     let mut found: BTreeMap<Span, (&SplitEntry, bool)> = BTreeMap::new();
@@ -51,7 +51,7 @@ fn check_splits(api: &Api, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// A caller cannot choose the endpoint where nobody is one.
+/// A caller cannot choose the endpoint where no operation knows its callers.
 fn check_hash(api: &Api, upstream: &Upstream, diagnostics: &mut Diagnostics) {
     let Balance::Hash(keys) = &upstream.balance else { return };
     let Some(key) = keys.iter().find(|key| is_of_caller(key)) else { return };

@@ -6,7 +6,7 @@ use gateway_yaml::Span;
 
 use crate::units::ByteSize;
 
-/// Which responses of an operation are stored, and for whom.
+/// Which responses of an operation are stored, and for which callers.
 #[derive(Debug, Clone)]
 pub struct Cache {
     /// How long a response is fresh; as the upstream says, if `None`.

@@ -41,7 +41,7 @@ pub struct Upstream {
     pub locations: Locations,
     /// What becomes of the cookies that it sets.
     pub cookies: Cookies,
-    /// How it is told where a request came from.
+    /// The fields that say where a request came from.
     pub forwarded: ForwardedFields,
     /// To connect.
     pub connect_timeout: Duration,
@@ -114,7 +114,7 @@ pub struct Retry {
     pub max_backoff: Duration,
     /// How many retries there may be.
     pub budget: RetryBudget,
-    /// The upstream is told which try it is.
+    /// A field says which try it is.
     pub attempt_header: bool,
 }
 

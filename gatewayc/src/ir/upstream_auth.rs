@@ -51,7 +51,7 @@ pub struct AwsSigV4 {
     pub session_token: Option<SecretReference>,
 }
 
-/// Where the gateway gets a token, and as whom.
+/// Where the gateway gets a token, and as which client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCredentials {
     /// The token endpoint (RFC 6749 §3.2).

@@ -124,12 +124,12 @@ impl Operation {
     }
 }
 
-/// What limits tell unless a document says otherwise.
+/// What the fields of limits say unless a document says otherwise.
 const LIMIT_FIELDS: [&str; 5] =
     ["RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"];
 
 fn limit_fields(limit: &Limit) -> Vec<String> {
-    // What is under way at once has no window to tell of.
+    // What is under way at once has no window to report.
     if matches!(limit.algorithm, LimitAlgorithm::Concurrency { .. }) {
         return Vec::new();
     }

@@ -69,7 +69,7 @@ fn origins(policy: &HttpsPolicy, servers: &[&Server], diagnostics: &mut Diagnost
             Some(urls) => urls,
             None => {
                 let headline = format!("`{}` stands for more than {MOST} hosts", server.url.value);
-                refuse(headline, "nobody can review where clients are sent", "name the hosts one by one");
+                refuse(headline, "a reviewer cannot see where clients are sent", "name the hosts one by one");
                 continue;
             }
         };

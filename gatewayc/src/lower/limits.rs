@@ -192,7 +192,7 @@ impl Limits {
         let Some(key) = limit.key.first().filter(|_| limit.key.iter().all(is_missing)) else { return true };
         let instead = if limit.skips_missing_key { "so nothing is limited" } else { "so the address counts" };
         diagnostics.push(
-            Diagnostic::warning(GW406, format!("nobody tells {who} the `{}` that its limit counts by", key))
+            Diagnostic::warning(GW406, format!("no scheme tells {who} the `{}` that its limit counts by", key))
                 .at(entry.span, format!("no such caller is known there, {instead}"))
                 .help("`key: [caller]` counts each caller: the consumer, the user, the client, or the address")
                 .because_of(format!("{:?}", entry.span), who),

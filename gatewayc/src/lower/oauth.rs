@@ -47,7 +47,7 @@ impl<'a> Lowering<'a> {
             BuiltinPolicy::Oauth { endpoint, .. } => self.endpoint_problem(*endpoint, access),
             BuiltinPolicy::Registry(RegistryAction::ManageClient) => self.may_read_authorization(access).then_some((
                 "the token of a registration stands in `Authorization`",
-                "write `security: []`: whoever has no such token is refused",
+                "write `security: []`: a caller without such a token is refused",
             )),
             BuiltinPolicy::Registry(_) if is_open(access) => Some((
                 "anyone could register clients or users",
@@ -101,11 +101,11 @@ impl<'a> Lowering<'a> {
         };
         match endpoint {
             Endpoint::Decision | Endpoint::Logout | Endpoint::Account => (!always(&is_session)).then_some((
-                "nobody knows which user it is about",
+                "it is not known which user it is about",
                 "ask for a scheme with `session: login` in `security`",
             )),
             Endpoint::Me => (!always(&is_token)).then_some((
-                "nobody knows whose token it is about",
+                "it is not known whose token it is about",
                 "ask for a scheme with `authorizationServer: self` in `security`",
             )),
             Endpoint::Authorize | Endpoint::Token | Endpoint::Metadata | Endpoint::Jwks if always(&is_token) => {
@@ -144,7 +144,7 @@ impl<'a> Lowering<'a> {
                     let headline = format!("the path of `{}` is no plain path", endpoint.name());
                     self.diagnostics.push(
                         Diagnostic::error(GW325, headline)
-                            .at(route.span, "clients are told where it is")
+                            .at(route.span, "clients read where it is")
                             .help("write a path without parameters and without a query"),
                     );
                     return None;
@@ -191,7 +191,7 @@ impl<'a> Lowering<'a> {
             RegistryAction::ManageClient => {
                 let around = path.split_once(&format!("{{{parameter}}}"));
                 let problem = match around {
-                    _ if !is_plain => "clients are told a path without a query",
+                    _ if !is_plain => "clients get a path without a query",
                     None => "an id is one segment of the path: write it without `+`",
                     Some(_) if typed.iter().any(|it| it.name == parameter) => {
                         "ids of clients are text: give the parameter `schema: {type: string}`"

@@ -328,7 +328,7 @@ impl<'a> Lowering<'a> {
             method: "OPTIONS".into(),
             summary: String::new(),
             access: Access::Anyone { because: "preflight: forward" },
-            // Nobody has a share in what tells a browser whether it may ask.
+            // A preflight request tells a browser whether it may call: it is not shared out.
             action: Action::Forward { upstream, rewrite, split: Vec::new(), mirror: None },
             parameters: first.parameters.clone(),
             listed_values: Vec::new(),
@@ -458,7 +458,7 @@ impl<'a> Lowering<'a> {
         if oauth::is_open(access) {
             self.diagnostics.push(
                 Diagnostic::error(GW312, format!("anyone can have tokens signed by {title}"))
-                    .at(builtin.span, "whoever knows a key, which every token shows, can make tokens for ever")
+                    .at(builtin.span, "anyone who knows a key, which every token shows, can make tokens without end")
                     .help("ask for a credential in `security`; then each consumer gets tokens of its own credentials only")
                     .help("or accept it: `acceptRisk: [{lint: GW312, reason: …}]`"),
             );

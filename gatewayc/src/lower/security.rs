@@ -117,7 +117,7 @@ impl<'a> Schemes<'a> {
             diagnostics.push(
                 Diagnostic::error(
                     GW213,
-                    format!("nobody knows that `{}` and `{}` name the same caller", first.scheme, second.scheme),
+                    format!("it is not known that `{}` and `{}` name the same caller", first.scheme, second.scheme),
                 )
                 .at(alternative.span, "all schemes of an object must name the same caller")
                 .help("a name means something only together with its issuer: write the same `issuers` at both schemes")
@@ -129,10 +129,7 @@ impl<'a> Schemes<'a> {
         diagnostics.push(
             Diagnostic::error(GW213, format!("`{}` and `{}` can never hold together", consumer.scheme, other.scheme))
                 .at(alternative.span, "all schemes of an object must name the same caller")
-                .help(format!(
-                    "`{}` names a consumer, and `{}` somebody whom its issuer knows",
-                    consumer.scheme, other.scheme
-                ))
+                .help(format!("`{}` names a consumer, and `{}` a caller of its issuer", consumer.scheme, other.scheme))
                 .help("list them as alternatives, or check tokens with `jwt: {identify: consumer}`"),
         );
         false

@@ -56,7 +56,7 @@ impl Lowering<'_> {
                 Diagnostic::error(GW534, format!("{who} is copied to the server that it goes to: `{upstream}`"))
                     .at(*key, "it would get these requests twice, and act on them twice")
                     .also(at, "this operation")
-                    .help("name an upstream that answers nobody, or write `mirror: off` at the operation")
+                    .help("name an upstream that answers no requests, or write `mirror: off` at the operation")
                     .because_of(format!("{key:?}"), who),
             );
             return None;

@@ -14,13 +14,13 @@ use crate::lower::browsers::required;
 pub(super) fn complete(api: &mut Api, document: &ast::Document, diagnostics: &mut Diagnostics) {
     let (schemes, upstreams) = (&api.schemes, &api.upstreams);
     // One operation may be served below several base paths.
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for operation in api.routes.iter_mut().flat_map(|route| &mut route.operations) {
         let Some(upgrade) = &mut operation.upgrade else { continue };
         if upgrade.origins.is_none() {
             upgrade.origins = operation.cors.as_ref().map(|cors| cors.policy.who());
         }
-        if told.insert(operation.span) {
+        if reported.insert(operation.span) {
             check(operation, schemes, upstreams, diagnostics);
         }
     }

@@ -12,7 +12,7 @@ use crate::new::answers::{Answers, Auth};
 use crate::new::fault::wrong;
 use crate::new::quoted::quoted;
 
-/// Begins a value that somebody has to choose; it does not compile.
+/// Begins a value that the author has to choose; it does not compile.
 const TODO: &str = "TODO(choose): ";
 
 /// The overlay of `document`, whose file is called `name`; none where the document says everything.
@@ -24,7 +24,7 @@ pub(super) fn text(answers: &Answers, document: &Document, name: &str) -> io::Re
         let what = names.join("`, `");
         return Err(wrong(format!("--auth none: the document asks for `{what}`; say how that is checked instead")));
     }
-    // One answer for several schemes would make one of them, and whoever has one credential would have the others' rights.
+    // One answer for several schemes would make one of them, and a caller with one credential would have the rights of the others.
     let open: Vec<&&SecurityScheme> = used.iter().filter(|scheme| is_open(scheme)).collect();
     overlay.auth = answers.auth.as_ref().filter(|auth| match open[..] {
         [only] => used.iter().all(|other| other.name.value == only.name.value || family(other) != auth.family()),
@@ -283,7 +283,7 @@ fn default_scheme(document: &Document, used: &[&SecurityScheme]) -> Option<Defau
     names.into_iter().find(|name| !is_taken(name)).map(Default::New)
 }
 
-/// A scheme of a kind that the gateway can check.
+/// A scheme that the gateway can check.
 fn scheme_of(auth: &Auth) -> String {
     match auth {
         Auth::Nobody | Auth::Keys => "{type: apiKey, in: header, name: X-API-Key}".to_owned(),

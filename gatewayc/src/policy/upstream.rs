@@ -159,9 +159,9 @@ fn repeated(retry: &Retry) -> String {
     let each = retry.per_try.map_or_else(String::new, |time| format!(" within {} each", show_duration(time)));
     let (from, to) = (show_duration(retry.backoff), show_duration(retry.max_backoff));
     let RetryBudget { percent, min } = retry.budget;
-    let told = if retry.attempt_header { ", X-Gateway-Attempt tells" } else { "" };
+    let header = if retry.attempt_header { ", X-Gateway-Attempt tells" } else { "" };
     format!(
-        "{} tries in all{each}, on {}, after {from} to {to}, at most {percent}% and {min} per second{told}",
+        "{} tries in all{each}, on {}, after {from} to {to}, at most {percent}% and {min} per second{header}",
         retry.attempts,
         on.join(" ")
     )

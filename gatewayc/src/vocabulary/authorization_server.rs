@@ -224,7 +224,7 @@ fn access_token(reader: &mut Reader<'_>, node: &Node, policy: &mut Authorization
             let ttl = show_duration(policy.access_token_ttl);
             reader.report(
                 Diagnostic::warning(GW308, format!("access tokens are good for {ttl}, more than 24h"))
-                    .at(value.span, "whoever gets hold of one can use it as long")
+                    .at(value.span, "a stolen one can be used as long")
                     .help("write `ttl: 1h`, and let clients use refresh tokens (RFC 9700 §2.2.1)")
                     .help("or accept it: `acceptRisk: [{lint: GW308, reason: …}]` in `authorizationServer`"),
             );

@@ -244,12 +244,12 @@ fn check_store(
 fn algorithm(reader: &mut Reader<'_>, node: &Node) -> Option<LimitAlgorithm> {
     let Reading { algorithm, mistakes } = terms::read_algorithm(node, Place::Document);
     for mistake in mistakes {
-        tell(reader, mistake);
+        report(reader, mistake);
     }
     algorithm
 }
 
-fn tell(reader: &mut Reader<'_>, mistake: LimitMistake<'_>) {
+fn report(reader: &mut Reader<'_>, mistake: LimitMistake<'_>) {
     let at = mistake.span();
     let diagnostic = match mistake {
         LimitMistake::NoAlgorithm(_) => Diagnostic::error(GW404, "the limit does not say by which algorithm")
@@ -288,7 +288,7 @@ fn tell(reader: &mut Reader<'_>, mistake: LimitMistake<'_>) {
                 .at(at, "no request would wait")
         }
         LimitMistake::LongWait(_) => Diagnostic::error(GW404, "a request would wait for more than a minute")
-            .at(at, "whoever waits holds a connection")
+            .at(at, "a waiting client holds a connection")
             .help("use a smaller `burst` or `delay`, or `delay: false`"),
         LimitMistake::Uncountable(_) => Diagnostic::error(GW404, "the limit is too large for its interval")
             .at(at, "cannot be counted exactly")

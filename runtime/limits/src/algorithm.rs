@@ -50,7 +50,7 @@ pub(crate) trait Counting {
     /// The algorithm for a store's script; `None` where a store cannot count it.
     fn in_store(&self) -> Option<Formula>;
 
-    /// Whether a key in this state behaves as one that nobody has used: then it can be forgotten.
+    /// Whether a key in this state behaves like an unused one: then it can be evicted.
     fn is_idle(&self, state: State, now: u64) -> bool;
 
     /// Charges `cost` at `now`; a refused request changes nothing.

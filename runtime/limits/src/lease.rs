@@ -206,7 +206,7 @@ mod tests {
         let reading = Reading { admitted: true, remaining: 90, reset: SECOND, ..Reading::default() };
         assert!(
             matches!(leases.take(key, &algorithm, 1, SECOND), LeaseResult::Ask(0)),
-            "nobody knows how many will come"
+            "the number of requests is not known"
         );
         leases.fill(key, &algorithm, 1, SECOND, (reading, 5), true);
         let at =

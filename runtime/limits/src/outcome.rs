@@ -95,19 +95,19 @@ const RETRY_SOON: StaticField = StaticField::new("Retry-After", "1");
 ///
 /// Names and prefixes of limits fit: that is checked where they are read. What does not is left out.
 pub(crate) fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading)>) -> FieldLines {
-    let tells = met.iter().any(|(rule, _)| rule.headers != RuleHeaders::None);
+    let is_shown = met.iter().any(|(rule, _)| rule.headers != RuleHeaders::None);
     // The fields of one limit fit.
-    let mut out = if tells { FieldLines::with_capacity(256) } else { FieldLines::new() };
+    let mut out = if is_shown { FieldLines::with_capacity(256) } else { FieldLines::new() };
     let seconds = |nanos: u64| nanos.div_ceil(SECOND);
-    // What is under way at once has no window to tell of.
+    // What is under way at once has no window to report.
     let timed = |rule: &Rule| rule.algorithm.window().is_some();
     let shown = || met.iter().filter(|(rule, _)| rule.headers == RuleHeaders::Default && timed(rule));
-    let told = match tightest {
+    let leading = match tightest {
         Some((rule, _)) if rule.headers == RuleHeaders::Default && timed(rule) => tightest,
         Some(_) => None,
         None => shown().min_by_key(|(_, reading)| (reading.remaining, u64::MAX - reading.reset)),
     };
-    if let Some((rule, reading)) = told {
+    if let Some((rule, reading)) = leading {
         out.push_number(LIMIT, rule.algorithm.capacity());
         out.push_number(REMAINING, reading.remaining);
         out.push_number(RESET, seconds(reading.reset));

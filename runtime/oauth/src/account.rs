@@ -16,7 +16,7 @@ pub(super) async fn account(server: &Server, request: EndpointRequest) -> OwnAns
     match server.answer_account(&request).await {
         Ok(answer) => answer,
         Err(problem) => {
-            error::tell(&problem);
+            error::report(&problem);
             server.page_error(&request.language, 503, "error_busy", "").with("Retry-After", "5")
         }
     }

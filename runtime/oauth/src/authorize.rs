@@ -107,7 +107,7 @@ pub(super) async fn decide(server: &Server, request: EndpointRequest) -> OwnAnsw
     }
     let (id, session) = (Digest::of(transaction.as_bytes()), Digest::of(cookie.as_bytes()));
     let busy = |problem: StoreError| {
-        error::tell(&problem);
+        error::report(&problem);
         page(503, "error_busy")
     };
     let asked = match server.store.transaction(&id, &session, request.now).await {
@@ -172,7 +172,7 @@ impl Server {
         }
         let id = form.get("client_id").ok_or_else(|| page("client_id is missing"))?;
         let client = self.parties.client(id).await.map_err(|problem| {
-            error::tell(&problem);
+            error::report(&problem);
             Refused::Page { status: 503, detail: String::new() }
         })?;
         let client = client.ok_or_else(|| page("client_id is not known"))?;
@@ -336,7 +336,7 @@ impl Server {
         let (Ok(transaction), Ok(payload)) = (random::token(), serde_json::to_string(asked)) else { return busy() };
         let (id, session) = (Digest::of(transaction.as_bytes()), Digest::of(cookie.as_bytes()));
         if let Err(problem) = self.store.add_transaction(&id, &session, &payload, request.now + DECISION_TIME).await {
-            error::tell(&problem);
+            error::report(&problem);
             return busy();
         }
         let scopes = asked.scopes.iter().map(|scope| self.show_scope(scope));

@@ -83,7 +83,7 @@ impl TokenAuthenticator for TokenReader {
                 Ok(Some(caller)) => Ok(caller),
                 Ok(None) => Err(invalid("the token is not known, has expired or was revoked")),
                 Err(problem) => {
-                    crate::error::tell(&problem);
+                    crate::error::report(&problem);
                     Err(Denial::Unavailable)
                 }
             }

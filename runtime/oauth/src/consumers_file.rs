@@ -38,13 +38,13 @@ fn read(yaml: &str, authorities: Vec<Authority>) -> Result<(ConsumerStore, Vec<S
         limits,
         authorities,
     };
-    let told = |problems: Vec<gateway_base::problem::Problem>| {
+    let texts = |problems: Vec<gateway_base::problem::Problem>| {
         let prefix = format!("{}:", PathBuf::from(&file).display());
         problems.iter().map(|problem| problem.to_string().replace(&prefix, "")).collect::<Vec<_>>()
     };
     let opened = ConsumerStore::open(source);
     let _ = std::fs::remove_dir_all(&folder);
-    opened.map(|(store, remarks)| (store, told(remarks))).map_err(told)
+    opened.map(|(store, remarks)| (store, texts(remarks))).map_err(texts)
 }
 
 const GOOD: &str = r#"

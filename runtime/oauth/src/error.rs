@@ -106,7 +106,7 @@ impl From<NoRandom> for OauthError {
 /// The store does not answer: the log says why, the response does not.
 impl From<StoreError> for OauthError {
     fn from(error: StoreError) -> Self {
-        tell(&error);
+        report(&error);
         ErrorCode::TemporarilyUnavailable.because("The server cannot look it up at the moment")
     }
 }
@@ -115,7 +115,7 @@ impl From<StoreError> for OauthError {
 const TOLD_EVERY: u64 = 10;
 
 /// Writes why the store does not answer, but not for every request.
-pub(super) fn tell(error: &StoreError) {
+pub(super) fn report(error: &StoreError) {
     static TOLD_AT: AtomicU64 = AtomicU64::new(0);
     let now = timestamp::now();
     let before = TOLD_AT.load(Relaxed);

@@ -34,7 +34,7 @@ pub(super) enum NoLogin {
 
 impl From<StoreError> for NoLogin {
     fn from(problem: StoreError) -> Self {
-        error::tell(&problem);
+        error::report(&problem);
         Self::Unavailable
     }
 }
@@ -110,7 +110,7 @@ pub(super) async fn submit(server: &Server, request: EndpointRequest) -> OwnAnsw
                 Ok(true) => return OwnAnswer::redirect(303, to).with("Set-Cookie", &server.unset_return_cookie()),
                 Ok(false) => {}
                 Err(problem) => {
-                    error::tell(&problem);
+                    error::report(&problem);
                     return trouble(server, &request);
                 }
             }
@@ -128,7 +128,7 @@ pub(super) async fn submit(server: &Server, request: EndpointRequest) -> OwnAnsw
             if let Some(before) = &request.cookie
                 && let Err(problem) = server.store.end_session(&Digest::of(before.as_bytes())).await
             {
-                error::tell(&problem);
+                error::report(&problem);
             }
             OwnAnswer::redirect(303, to)
                 .with("Set-Cookie", &server.set_cookie(&cookie))
@@ -156,7 +156,7 @@ pub(super) async fn logout(server: &Server, request: EndpointRequest) -> OwnAnsw
     match server.store.end_session(&Digest::of(cookie.as_bytes())).await {
         Ok(()) => OwnAnswer::redirect(303, "/").with("Set-Cookie", &server.unset_cookie()),
         Err(problem) => {
-            error::tell(&problem);
+            error::report(&problem);
             trouble(server, &request)
         }
     }

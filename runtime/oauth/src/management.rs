@@ -134,7 +134,7 @@ impl Server {
         match deed {
             Deed::Read => {
                 let registered = self.registered(id, &digest).await?;
-                Ok(self.told(&registered.client, registered.issued_at, token, None))
+                Ok(self.description(&registered.client, registered.issued_at, token, None))
             }
             Deed::Replace(members) => {
                 for _ in 0..MAX_TRIES {
@@ -149,7 +149,12 @@ impl Server {
                         (true, None) => Some(ClientSecret::of_digest(Digest::of(fresh.as_bytes()))),
                     };
                     if self.store.replace_client(&changed, &registered).await? {
-                        return Ok(self.told(&changed, registered.issued_at, token, is_fresh.then_some(&*fresh)));
+                        return Ok(self.description(
+                            &changed,
+                            registered.issued_at,
+                            token,
+                            is_fresh.then_some(&*fresh),
+                        ));
                     }
                     // Another request has replaced or removed it meanwhile.
                 }
@@ -173,7 +178,7 @@ impl Server {
     }
 
     /// The answer of RFC 7592 §3. The token is the one that came: the store could not tell it.
-    fn told(&self, client: &Client, issued_at: u64, token: &str, secret: Option<&str>) -> OwnAnswer {
+    fn description(&self, client: &Client, issued_at: u64, token: &str, secret: Option<&str>) -> OwnAnswer {
         let mut members = information(client, issued_at, secret);
         if let Some(place) = self.place_of_registration(&client.id) {
             add_access(&mut members, place, token);

@@ -105,7 +105,7 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(problem: StoreError) -> Self {
-        error::tell(&problem);
+        error::report(&problem);
         Self::new(503, "The store does not answer at the moment")
     }
 }

@@ -84,7 +84,7 @@ impl Authenticator for Doorman {
                 }
                 Ok(None) => Err(missing),
                 Err(error) => {
-                    crate::error::tell(&error);
+                    crate::error::report(&error);
                     Err(Denial::Unavailable)
                 }
             }

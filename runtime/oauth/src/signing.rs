@@ -13,7 +13,7 @@ use gateway_base::digest::Digest;
 /// Why a key cannot sign tokens. The message does not quote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SigningKeyError {
-    /// The text is not a private key of a kind that is used here.
+    /// The text is not a private key of a supported type.
     #[error("the signing key is not a private key in PEM (PKCS #8, `BEGIN PRIVATE KEY`): RSA or P-256")]
     Pem,
     /// The store has random bytes that stand for no key.

@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(
             forgotten.load(Relaxed),
             4,
-            "what is not remembered any more was forgotten with all that was believed"
+            "entries that are no longer remembered were removed with all cached tokens"
         );
     }
 }

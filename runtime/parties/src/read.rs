@@ -71,7 +71,7 @@ pub(super) fn consumers(source: &Source, text: &str) -> Result<(Consumers, Vec<P
     Ok((found, remarks))
 }
 
-/// The same, whoever an operation needs.
+/// The same, whichever consumers operations need.
 fn parse(source: &Source, text: &str) -> Result<(Consumers, Vec<Problem>), Vec<Problem>> {
     let mut reading = Reading {
         source,
@@ -80,8 +80,8 @@ fn parse(source: &Source, text: &str) -> Result<(Consumers, Vec<Problem>), Vec<P
         groups: HashSet::new(),
         roles: HashMap::new(),
         limits: HashMap::new(),
-        problems: Told::default(),
-        remarks: Told::default(),
+        problems: Messages::default(),
+        remarks: Messages::default(),
     };
     let loaded = load_each(FileId(0), text, "consumers", |node| reading.consumer(&node));
     for error in loaded.errors {
@@ -102,18 +102,18 @@ struct Reading<'a> {
     groups: HashSet<Arc<str>>,
     roles: HashMap<Vec<Box<str>>, Arc<[Box<str>]>>,
     limits: HashMap<Vec<OwnLimit>, Arc<[Rule]>>,
-    problems: Told,
-    remarks: Told,
+    problems: Messages,
+    remarks: Messages,
 }
 
 /// What is reported, up to [`TOLD`], and how much more there is.
 #[derive(Default)]
-struct Told {
+struct Messages {
     list: Vec<Problem>,
     more: usize,
 }
 
-impl Told {
+impl Messages {
     fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

@@ -108,7 +108,7 @@ pub(crate) struct Line<'a> {
     /// What became of it in the cache; empty where its operation has none.
     pub(crate) cache: &'a str,
     pub(crate) reject: Option<&'a Reject>,
-    /// What a refused call of gRPC was told.
+    /// The status of a refused call of gRPC.
     pub(crate) grpc_status: Option<u8>,
     /// Why the tunnel is over that came of the request; empty where none did.
     pub(crate) tunnel_end: &'a str,

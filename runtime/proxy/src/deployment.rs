@@ -69,7 +69,7 @@ pub struct Deployment {
     pub encoders: BodyMemory,
     /// What is stored of responses; nothing where no operation has a `cache`.
     pub cache: Option<ResponseCache>,
-    /// Of the key of administrators, for what operators change; nobody does without one.
+    /// Of the key of administrators, for what operators change; without one, nothing can be changed.
     pub operators_key: Option<Digest>,
     /// Counts the open connections, and refuses those beyond the limits.
     pub admission: Admission,

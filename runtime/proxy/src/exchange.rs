@@ -51,7 +51,7 @@ const READ_AHEAD: usize = 16 << 10;
 /// So many bytes of a body are kept for another try.
 pub(crate) const KEPT_BODY: u64 = 64 << 10;
 
-/// Is told of each final response by its status and fields, and whether another try is possible; decides about that.
+/// Gets each final response by its status and fields, and whether another try is possible; decides about that.
 pub(crate) type OnResponse<'a> = &'a dyn Fn(u16, &[Field<'_>], bool) -> bool;
 
 /// What the exchange has to know of the request.
@@ -198,7 +198,7 @@ pub(crate) struct Exchange<'a, S> {
     watch: Option<&'a mut Watch>,
     /// Copies the response for the store.
     tap: Option<&'a mut Tap>,
-    /// Until it has been told of the final response.
+    /// Until it has got the final response.
     on_response: Option<OnResponse<'a>>,
     /// Which codings of the content the client takes, where the operation has any.
     offer: Option<Offer>,

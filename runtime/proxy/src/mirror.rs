@@ -37,7 +37,7 @@ pub(crate) struct Mirroring {
 }
 
 impl Mirroring {
-    /// Room for one more copy, whose body has at most so many bytes.
+    /// Room for one more copy, whose body has at most this number of bytes.
     fn enter(self: &Rc<Self>, bytes: u64) -> Option<Room> {
         let (copies, all) = (self.copies.get() + 1, self.bytes.get() + bytes);
         if copies > MOST_COPIES || all > MOST_BYTES {
@@ -102,7 +102,7 @@ impl Copying {
         Box::new(Self { terms, has_body: body.is_some(), body: body.unwrap_or_default(), room: None })
     }
 
-    /// Begins a copy of a request whose body has at most so many bytes; without room, there is none.
+    /// Begins a copy of a request whose body has at most this number of bytes; without room, there is none.
     pub(crate) fn begin(mut self: Box<Self>, mirroring: &Rc<Mirroring>, bytes: u64) -> Option<Box<Self>> {
         self.room = mirroring.enter(bytes.max(self.body.len() as u64));
         if self.room.is_none() {

@@ -122,7 +122,7 @@ mod tests {
         assert!(matches!(receive(b"GET / HTTP/1.1\r\n\r\n", 90).0, Beginning::Wrong(_)));
     }
 
-    /// What is read of `bytes`, which come in pieces of so many, and what is left in the socket.
+    /// What is read of `bytes`, which come in pieces of this size, and what is left in the socket.
     fn receive(bytes: &[u8], piece: usize) -> (Beginning, Vec<u8>) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");

@@ -373,7 +373,7 @@ async fn serve_announced(thread: Thread, place: usize, mut stream: TcpStream, pe
     // Boxed: the connection does not carry its state on.
     let (client, is_proxy) = match Box::pin(read_header(&mut stream, Instant::now() + timeouts.head)).await {
         Beginning::Header(Announced::Client(client)) => (client, deployment.trusts(client)),
-        // The header fields of anybody would be believed.
+        // The header fields of any client would be trusted.
         Beginning::Header(Announced::Unknown) if deployment.trusts(peer) => {
             let why = "it does not say who the client is, and its own address is one of `trustedProxies`";
             return refuse_beginning(worker, listener, peer, why);

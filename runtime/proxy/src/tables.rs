@@ -264,7 +264,7 @@ pub struct Operation {
     pub cache: Option<Cache>,
 }
 
-/// Which responses of an operation are stored, and for whom.
+/// Which responses of an operation are stored, and for which callers.
 #[derive(Debug)]
 pub struct Cache {
     /// How long a response is fresh; as the upstream says, if `None`.
@@ -367,7 +367,7 @@ pub struct Upstream {
     pub locations: Locations,
     /// What becomes of the cookies that it sets.
     pub cookies: Cookies,
-    /// How it is told where a request came from.
+    /// The fields that say where a request came from.
     pub forwarded: ForwardedFields,
     /// To establish a connection; 504 when it passes.
     pub connect_timeout: Duration,
@@ -435,7 +435,7 @@ pub struct Retry {
     pub max_backoff: Duration,
     /// How many retries there may be.
     pub budget: RetryBudget,
-    /// The upstream is told which try it is.
+    /// A field says which try it is.
     pub attempt_header: bool,
 }
 

@@ -130,7 +130,7 @@ fn read_proxy_protocol(settings: &mut Settings) -> BTreeMap<String, ProxyProtoco
     for (names, setting) in settings.take_all("listeners.*.proxyProtocolFrom") {
         let problems = settings.problems.len();
         let list = table::networks(settings, &setting);
-        // One with a mistake has been told of.
+        // One with a mistake has been reported.
         let list = (settings.problems.len() == problems).then_some(list);
         lists.insert(names[0].clone(), (setting.place, list));
     }

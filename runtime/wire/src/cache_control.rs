@@ -48,7 +48,7 @@ pub fn directives(value: &[u8]) -> impl Iterator<Item = Directive<'_>> {
 }
 
 /// Whether a member of a value is no directive: a token, alone or with a token or quoted text as its argument (RFC 9111 §5.2).
-/// Nobody can say what was meant, as in `max-age=60; private`.
+/// What was meant is not clear, as in `max-age=60; private`.
 #[must_use]
 pub fn is_malformed(value: &[u8]) -> bool {
     // Nothing after the equals sign is read as a time that is none.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use gateway_base::address::parse_address;
 use gateway_terms::token::is_token;
 
-/// Which fields of trusted proxies are believed. Never both: a proxy writes the one and passes on what the client has
+/// Which fields of trusted proxies are trusted. Never both: a proxy writes the one and passes on what the client has
 /// written into the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TrustedFields {

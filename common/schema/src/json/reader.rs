@@ -9,7 +9,7 @@ use super::tape::{DIGITS_ONLY, Kind, Slot, hash};
 /// Arrays and objects in each other; more are refused.
 pub const DEEPEST: usize = 128;
 
-/// Members whose names are compared with each other, by their hashes first; of more, a set is made that nobody can foresee.
+/// Members whose names are compared with each other, by their hashes first; of more, a set with a random seed is made.
 const FEW_MEMBERS: usize = 32;
 
 pub(super) struct Reader<'b> {

@@ -179,7 +179,7 @@ fn counts(cursor: &mut Cursor<'_>) -> Result<Option<(u32, Option<u32>)>, Pattern
         return Ok(None);
     }
     let Some(min) = min else {
-        // Annex B reads it as text, which nobody means.
+        // Annex B reads it as text, which is not what authors mean.
         return match max {
             Some(max) => Err(PatternError::new(at, format!("`{{,{max}}}` is no quantifier: write `{{0,{max}}}`"))),
             None => Ok(None),

@@ -100,7 +100,7 @@ fn script(name: &str) -> Option<CharSet> {
     Some(of_runs(scripts::RUNS, 2, is_wanted))
 }
 
-/// The characters of the runs whose letters, so many for each, are wanted.
+/// The characters of those runs that are wanted by their letters; each run begins with this number of letters.
 fn of_runs(runs: &str, letters: usize, is_wanted: impl Fn(&[u8]) -> bool) -> CharSet {
     let mut ranges = Vec::new();
     let mut from = 0_u32;

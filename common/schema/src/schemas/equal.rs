@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use crate::json::{Kind, Value};
 use crate::number::Decimal;
 
-/// Items or members that are compared with each other; of more, there are hashes that nobody can foresee.
+/// Items or members that are compared with each other; of more, there are hashes with a random seed.
 const FEW: usize = 12;
 
 /// Whether two values are equal.

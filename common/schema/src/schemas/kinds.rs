@@ -66,7 +66,7 @@ impl Kinds {
         }
     }
 
-    /// Whether a value is of a kind of the set.
+    /// Whether the kind of a value is in the set.
     #[must_use]
     pub fn admits(self, value: Value<'_>) -> bool {
         let kinds = Self::of(value.kind());

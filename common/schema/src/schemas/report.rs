@@ -1,9 +1,9 @@
-//! Where the checker says what is wrong: to nobody, who only wants to know whether, or to a list.
+//! Where the checker says what is wrong: nowhere, where only the verdict is asked for, or in a list.
 
 use super::violation::{MOST_VIOLATIONS, Violation};
 use crate::json::Value;
 
-/// The value is not valid, and nobody wants to know more.
+/// The value is not valid, and no more is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refused;
 
@@ -48,7 +48,7 @@ pub(super) enum Step<'a> {
     Item(usize),
 }
 
-/// Nobody.
+/// Nowhere.
 pub(super) struct Quiet;
 
 impl Report for Quiet {

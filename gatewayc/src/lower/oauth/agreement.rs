@@ -418,9 +418,9 @@ pub(super) fn check_registration(
     if let (Some(at), Some(other)) = (elsewhere.difference(&there).next(), there.first()) {
         let ClientPath { before, after } = managed;
         diagnostics.push(
-            Diagnostic::error(GW325, "`clients.manage` stands at several paths, and clients are told one")
+            Diagnostic::error(GW325, "`clients.manage` stands at several paths, and clients get one")
                 .at(*at, format!("put it at `{before}{{client_id}}{after}` (RFC 7592 §3: `registration_client_uri`)"))
-                .also(*other, "clients are told this one"),
+                .also(*other, "clients get this one"),
         );
     }
 }

@@ -286,7 +286,7 @@ enum AnswerError {
     /// It gives no answer.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// It gives none in time, or so many tokens are asked about that this one has no turn.
+    /// It gives none in time, or too many tokens are being asked about.
     #[error("it does not answer in time")]
     Late,
     /// It answers something else (RFC 7662 §2.2).

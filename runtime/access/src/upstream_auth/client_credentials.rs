@@ -34,7 +34,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// An upstream that refuses a token that is younger than this refuses the gateway, not the token.
 const YOUNG: Duration = Duration::from_secs(5);
 
-/// Where the gateway gets tokens, and as whom.
+/// Where the gateway gets tokens, and as which client.
 #[derive(Debug)]
 pub struct ClientCredentials {
     /// The token endpoint (RFC 6749 §3.2).

@@ -97,7 +97,7 @@ impl Reading<'_> {
     }
 
     /// Who counts; `Some(None)` where that is this gateway.
-    #[expect(clippy::option_option, reason = "what is wrong has been told, or nothing is said")]
+    #[expect(clippy::option_option, reason = "mistakes have been reported, or nothing is said")]
     fn store(&mut self, entries: &[Entry], algorithm: Algorithm) -> Option<Option<OwnStore>> {
         let member = |name: &str| entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value);
         let Some(named) = member("store") else {

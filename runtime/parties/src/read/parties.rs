@@ -156,7 +156,7 @@ impl Reading<'_> {
             {
                 self.problem(
                     node.span,
-                    "PKCE is mandatory for public clients: whoever intercepts a code could redeem it (RFC 9700 §2.1.1) \
+                    "PKCE is mandatory for public clients: an attacker who intercepts a code could redeem it (RFC 9700 §2.1.1) \
                      [GW307]",
                 );
             }
@@ -409,11 +409,11 @@ impl Reading<'_> {
         let known_user = parties.user_named(user).or_else(|| parties.user(user)).map(|user| user.id.clone());
         let Some(known_client) = known_client else {
             let names: Vec<String> = parties.clients().map(|client| client.id.clone()).collect();
-            return self.problem(client_span, nobody("client", client, &names));
+            return self.problem(client_span, unknown_party("client", client, &names));
         };
         let Some(user_id) = known_user else {
             let names: Vec<String> = parties.users().map(|user| user.username.clone()).collect();
-            return self.problem(user_span, nobody("user", user, &names));
+            return self.problem(user_span, unknown_party("user", user, &names));
         };
         for scope in scopes.iter().filter(|scope| !known_client.scopes.contains(scope)) {
             self.problem(node.span, format!("`{scope}` is not among the scopes of the client `{client}`"));
@@ -424,7 +424,7 @@ impl Reading<'_> {
     }
 }
 
-fn nobody(what: &str, name: &str, known: &[String]) -> String {
+fn unknown_party(what: &str, name: &str, known: &[String]) -> String {
     let hint = suggest(name, known.iter().map(String::as_str))
         .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     format!("this file has no {what} `{}`{hint}", name.escape_default())

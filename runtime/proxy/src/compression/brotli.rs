@@ -30,7 +30,7 @@ impl Coding for Brotli {
         3584 << 10
     }
 
-    // Told of a large content, it would take twice the memory.
+    // With the size of a large content, it would take twice the memory.
     fn encoder(&self, _: Option<u64>) -> io::Result<Box<dyn Encoder>> {
         let params = BrotliEncoderParams { quality: QUALITY, lgwin: WINDOW_LOG, ..BrotliEncoderParams::default() };
         Ok(Box::new(BrotliEncoder(Some(CompressorWriter::with_params(Vec::new(), OUTPUT, &params)))))

@@ -34,7 +34,7 @@ pub(crate) struct Subject<I> {
 /// What becomes of a response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Plan {
-    /// It passes as it is, for whoever asks.
+    /// It passes as it is, for every client.
     Pass,
     /// It passes as it is, and would not for another client.
     Vary,

@@ -81,7 +81,7 @@ impl Coded {
         Ok(keeps_some)
     }
 
-    /// What has come out, for whoever empties it.
+    /// What has come out, until it is taken.
     pub(super) fn out(&mut self) -> &mut Vec<u8> {
         &mut self.out
     }

@@ -225,9 +225,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
         let keeps_alive = self.response.client_keeps_alive && !self.response.draining.get();
         let keep_alive = keeps_alive && matches!(self.upload, Upload::Done) && !open_ended;
         let response = self.response;
-        let told = self.tap.as_mut().map(|tap| tap.begin(status, fields, length, response.fields));
-        let told = told.map(|status| CacheStatus::beside(fields, &status));
-        let with_status = told.as_ref().map(|told| told.replaced(fields));
+        let cached = self.tap.as_mut().map(|tap| tap.begin(status, fields, length, response.fields));
+        let beside = cached.map(|status| CacheStatus::beside(fields, &status));
+        let with_status = beside.as_ref().map(|beside| beside.replaced(fields));
         let fields = with_status.as_deref().unwrap_or(fields);
         let (plan, mut values) = (self.plan(status, fields, framing, length), Values::default());
         let described = match plan {

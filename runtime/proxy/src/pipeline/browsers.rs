@@ -93,7 +93,7 @@ impl Record<'_> {
     /// # Errors
     /// 403.
     pub(crate) fn check_page(&self, request: &Request<'_>, listed: impl FnOnce(&str) -> bool) -> Result<(), Reject> {
-        // A page that tells nobody where it is has the origin `null` (Fetch Standard, "append a request Origin header"),
+        // A page that hides where it is has the origin `null` (Fetch Standard, "append a request Origin header"),
         // and says here that it is one of ours. No script can set this field.
         if request.head.reading("sec-fetch-site") == Reading::Once("same-origin") {
             return Ok(());

@@ -158,7 +158,7 @@ fn conclude(contract: &OperationContract, result: BodyResult, record: &mut Recor
     Err(Reject::InvalidBody(not_as_described(status, message.into(), &findings, described.details())))
 }
 
-/// What the client and the log are told.
+/// What the client and the log get.
 pub(super) fn not_as_described(
     status: u16,
     message: std::borrow::Cow<'static, str>,

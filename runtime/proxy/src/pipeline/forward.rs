@@ -571,14 +571,14 @@ impl Origin<'_> {
         head.extend_from_slice(peer.as_bytes());
         head.extend_from_slice(b"\r\n");
         write_field(head, "X-Forwarded-Proto", if is_https { b"https" } else { b"http" });
-        let told = self.elements().rev().find_map(|element| element.host);
-        if let Some(host) = told.as_ref().map(|host| host.as_bytes()).or(self.host).or(host.map(str::as_bytes)) {
+        let named = self.elements().rev().find_map(|element| element.host);
+        if let Some(host) = named.as_ref().map(|host| host.as_bytes()).or(self.host).or(host.map(str::as_bytes)) {
             write_field(head, "X-Forwarded-Host", host);
         }
     }
 
     /// Writes `Forwarded` (RFC 7239): an element for each proxy before this one, and then its own. Which address the gateway
-    /// has (`by`) is nobody's business.
+    /// has (`by`) is hidden from the upstream.
     fn write_rfc7239(&self, head: &mut Vec<u8>, peer: IpAddr, is_https: bool, host: Option<&str>) {
         head.extend_from_slice(b"Forwarded: ");
         for hop in self.chain.iter().flat_map(|field| field.split(|byte| *byte == b',')) {
@@ -594,8 +594,8 @@ impl Origin<'_> {
             head.extend_from_slice(b", ");
         }
         write_node(head, Some(peer));
-        let told = self.host.map(|host| std::str::from_utf8(host).unwrap_or_default());
-        if let Some(host) = told.or(host).filter(|host| !host.is_empty()) {
+        let named = self.host.map(|host| std::str::from_utf8(host).unwrap_or_default());
+        if let Some(host) = named.or(host).filter(|host| !host.is_empty()) {
             head.push(b';');
             write_pair(head, "host", host);
         }

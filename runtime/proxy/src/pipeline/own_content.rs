@@ -32,7 +32,7 @@ fn plan(own: &OwnAnswer, offer: Offer, edits: Option<&HeaderEdits>) -> Plan {
     let changed = edits.into_iter().flat_map(|edits| edits.set.iter().chain(edits.add)).copied();
     let fields = std::iter::once(("Content-Type", own.content_type)).chain(own.fields.iter());
     let fields = fields.chain(defaults).chain(changed).map(|(name, value)| (name, value.as_bytes()));
-    // What HEAD is told of the length is that of the coded content.
+    // The length in an answer to HEAD is that of the coded content.
     offer.plan(Subject { status: own.status, fields, length: Some(own.body.len() as u64), to_head: false })
 }
 

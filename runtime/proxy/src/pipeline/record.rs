@@ -82,11 +82,11 @@ pub(crate) struct Record<'h> {
     pub(crate) offer: Option<Offer>,
     /// What became of it in the cache, where its operation has one.
     cached: Option<cache::Outcome>,
-    /// What the client is told of that.
+    /// What `Cache-Status` says of that.
     cache_status: Status,
     /// Why it is refused, if it is.
     pub(crate) reject: Option<Reject>,
-    /// What a refused call of gRPC was told.
+    /// The status of a refused call of gRPC.
     pub(crate) grpc_status: Option<u8>,
     /// Why the tunnel is over that came of it; empty where none did.
     pub(crate) tunnel_end: &'static str,
@@ -234,12 +234,12 @@ impl<'h> Record<'h> {
         self.cache_status = status;
     }
 
-    /// Notes what the client is told of the cache.
+    /// Notes what `Cache-Status` says.
     pub(crate) fn note_cache_status(&mut self, status: Status) {
         self.cache_status = status;
     }
 
-    /// What the client is told of the cache.
+    /// The value of `Cache-Status`.
     pub(crate) fn cache_status(&self) -> String {
         self.cache_status.show()
     }

@@ -74,7 +74,7 @@ impl Tries {
     }
 }
 
-/// The pause after so many tries.
+/// The pause after this number of tries.
 fn backoff(rule: &Retry, tries: u32) -> Duration {
     rule.backoff.saturating_mul(1 << tries.saturating_sub(1).min(20)).min(rule.max_backoff)
 }

@@ -353,7 +353,7 @@ impl<'a, S> Steps<'a, S> {
                 parts.add(8, host.as_bytes());
             }
         }
-        // Also one that has admitted nobody.
+        // Also one that was not needed to admit the caller.
         if let Some(certificate) = self.shown_certificate() {
             parts.add(17, certificate.fingerprint.bytes());
         }
@@ -405,7 +405,7 @@ impl<'a, S> Steps<'a, S> {
         fields.iter().any(is_hidden)
     }
 
-    /// Adds all that is known of the caller: what is stored for one is nobody else's, whatever the document says tells
+    /// Adds all that is known of the caller: what is stored for one is for no other, whatever the document says tells
     /// callers apart. False where nothing is known of one who has shown a credential.
     fn add_caller(&self, parts: &mut KeyParts, permit: &Permit) -> bool {
         let Some(caller) = permit.caller() else { return true };
@@ -488,7 +488,7 @@ impl<'a, S> Steps<'a, S> {
             return None;
         }
         let is_form = !mirror.hidden.form.is_empty() && record.facts.body != BodyLength::None && self.view.has_form();
-        // A form that nobody has looked into may have a credential in it.
+        // A form that was not inspected may have a credential in it.
         let form = match self.view.body.filter(|_| is_form) {
             Some(_) => self.form_without_credentials(&mirror.hidden, record),
             None if is_form => Err(Reject::BadRequest("a form with a credential, perhaps")),

@@ -33,7 +33,7 @@ use gateway_wire::response;
 /// Content goes to the client in pieces: what it does not take at once is copied.
 const PIECE: usize = 64 << 10;
 
-/// A content of so many bytes is written together with the head.
+/// A content of up to this number of bytes is written together with the head.
 const SMALL: usize = 8 << 10;
 
 /// A stored response, and what one client gets of it.

@@ -89,7 +89,7 @@ where
         })
         .await
     };
-    // The upstream is told in an orderly way, if it takes that at once.
+    // Both connections are shut down in order, where their peers take that at once.
     poll_fn(|cx| {
         let _ = Pin::new(&mut tunnel.up.io).poll_shutdown(cx);
         if end != End::Broken {
@@ -107,7 +107,7 @@ where
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Direction {
     Open,
-    /// The sender has ended; the receiver is to be told.
+    /// The sender has ended; the receiver is not closed yet.
     Ending,
     Ended,
 }

@@ -79,7 +79,7 @@ impl Turns {
         self.order.get(next % length).copied()
     }
 
-    /// The next one that is eligible. Others lose their turn, which moves nobody else's.
+    /// The next one that is eligible. Others lose their turn, which moves no other turn.
     fn take(&self, is_eligible: impl Fn(usize) -> bool) -> Option<usize> {
         // Other threads take turns meanwhile, so that a second round may be needed.
         (0..self.order.len() * 2).filter_map(|_| self.next()).find(|index| is_eligible(*index))
@@ -486,7 +486,7 @@ mod tests {
         for choice in [Choice::Turn, Choice::Least, Choice::Hash(7)] {
             assert_eq!(pick(&members, &[1, 2], &[], choice, 9), Some(1));
             assert_eq!(pick(&members, &[2], &[], choice, 9), Some(2));
-            // Nobody is usable: the first priority is asked all the same.
+            // No member is usable: the first priority is asked all the same.
             assert!(pick(&members, &[], &[], choice, 9).is_some_and(|index| index < 2));
             assert_eq!(pick(&members, &[1, 2], &[1], choice, 9), Some(2), "tried ones are last");
             assert_eq!(pick(&members, &[1, 2], &[1, 2], choice, 9), Some(0), "then the unusable");

@@ -33,7 +33,7 @@ pub struct Cluster {
     described: ArcSwap<&'static Described>,
     /// Held by who decides whether one more may be out.
     ejecting: Mutex<()>,
-    /// Nobody is out from this time on, in milliseconds.
+    /// No member is ejected from this time on, in milliseconds.
     out_until: AtomicU64,
     under_way: Gauge,
     connecting: Gauge,
@@ -356,7 +356,7 @@ fn pick(
     let choice = match (upstream.balance, hash) {
         (Balance::RoundRobin, _) => Choice::Turn,
         (Balance::Hash(_), Some(hash)) => Choice::Hash(hash),
-        // A request without such a part is nobody's.
+        // A request without such a part has no hash.
         (Balance::LeastRequest | Balance::Hash(_), _) => Choice::Least,
     };
     let now = now();

@@ -35,7 +35,7 @@ pub(crate) async fn token(source: &dyn TokenSource, end_by: Option<Instant>) -> 
     fetched.map_err(|_| NoTokenYet::Refused)
 }
 
-/// Adds a field to a whole head, so many bytes before its end.
+/// Adds a field to a whole head, this number of bytes before its end.
 pub(crate) fn insert(head: &mut Vec<u8>, line: &[u8], before_end: usize) {
     let at = head.len() - END.len() - before_end;
     head.splice(at..at, line.iter().copied());

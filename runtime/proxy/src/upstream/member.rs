@@ -258,7 +258,7 @@ impl Standing for Arc<Member> {
 }
 
 impl Flight {
-    /// Where there is no choice, nobody asks how many there are: they need not be counted.
+    /// Where there is no choice, their number is not needed: they are not counted.
     pub(crate) fn new(member: Chosen, is_counted: bool) -> Self {
         if is_counted {
             member.in_flight.fetch_add(1, Relaxed);

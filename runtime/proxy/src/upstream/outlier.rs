@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::tables::Outlier;
 
-/// An endpoint is out for at most so many times `eject`.
+/// An endpoint is ejected for at most this multiple of `eject`.
 const MOST_TIMES: u32 = 10;
 
 /// What is known of the failures of a member.

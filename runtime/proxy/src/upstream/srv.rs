@@ -80,7 +80,7 @@ fn candidates(name: &str, config: &Config) -> Vec<String> {
 async fn ask_all(name: &str, servers: &[SocketAddr], wait: Duration, attempts: u32) -> io::Result<Vec<Target>> {
     let mut error = io::Error::new(io::ErrorKind::NotFound, "the system has no name server");
     for server in (0..attempts).flat_map(|_| servers) {
-        // Of each query its own number, so that nobody else can answer it.
+        // Of each query its own number, so that no other server can answer it.
         let random = random::bytes().map_err(io::Error::other)?;
         let query = query(u16::from_be_bytes([random[0], random[1]]), name)?;
         match timeout(wait, ask(*server, &query)).await {
