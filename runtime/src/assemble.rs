@@ -166,6 +166,7 @@ pub(crate) fn assemble(
         cache: has_cache.then(|| ResponseCache::new(config.limits.cache)),
         operators_key,
         admission: Admission::new(config.limits.connections, config.limits.connections_per_address),
+        kept_checks: 0,
         settings: Settings {
             timeouts: config.timeouts,
             limits: config.limits,

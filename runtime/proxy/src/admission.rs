@@ -114,9 +114,15 @@ impl Drop for AddressSlot {
     }
 }
 
-/// The number of connections that `descriptors` are enough for: each client may need one to an upstream as well.
-pub(crate) fn connections_within(descriptors: u64) -> usize {
-    usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(OTHER_DESCRIPTORS) / 2
+/// How many of `descriptors` connections may have that are kept between the checks of endpoints.
+pub(crate) fn connections_of_checks(descriptors: u64) -> usize {
+    usize::try_from(descriptors / 4).unwrap_or(usize::MAX)
+}
+
+/// The number of connections that `descriptors` are enough for beside `checks`, those of the checks of endpoints: each
+/// client may need one to an upstream as well.
+pub(crate) fn connections_within(descriptors: u64, checks: usize) -> usize {
+    usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(OTHER_DESCRIPTORS).saturating_sub(checks) / 2
 }
 
 #[cfg(test)]

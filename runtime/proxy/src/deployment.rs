@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gateway_route::{Expansion, ExpansionError, Router};
 use ipnet::IpNet;
 
-use crate::admission::{Admission, connections_within};
+use crate::admission::{Admission, connections_of_checks, connections_within};
 use crate::body_memory::BodyMemory;
 use crate::browsers::ForBrowsers;
 use crate::cache::ResponseCache;
@@ -19,6 +19,7 @@ use crate::split::SplitChoice;
 use crate::tables::{Api, ErrorBody, Operation, Preflight, Rule, RuleEffect, Share, Upstream};
 use crate::upstream::Endpoint;
 use crate::upstream::cluster::Cluster;
+use crate::upstream::health::checked_endpoints;
 use crate::views::{Contested, Views};
 use gateway_access::authorize::PreparedAccess;
 use gateway_access::builtin::PreparedBuiltin;
@@ -73,6 +74,8 @@ pub struct Deployment {
     pub operators_key: Option<Digest>,
     /// Counts the open connections, and refuses those beyond the limits.
     pub admission: Admission,
+    /// So many connections may be kept between the checks of endpoints.
+    pub kept_checks: usize,
 }
 
 /// What one request is handled with, from its head to its log line.
@@ -404,11 +407,13 @@ impl<'d> ServedRoute<'d> {
 }
 
 impl Deployment {
-    /// Takes no more connections than `descriptors` are enough for; returns their number, where it is smaller than
-    /// configured.
+    /// Takes and keeps no more connections than `descriptors` are enough for; returns how many clients may have, where that
+    /// is fewer than configured.
     pub fn fit_connections(&mut self, descriptors: u64) -> Option<usize> {
         let limits = &self.settings.limits;
-        let most = connections_within(descriptors);
+        self.kept_checks = connections_of_checks(descriptors);
+        let checked = Some(checked_endpoints(&self.clusters)).filter(|checked| *checked <= self.kept_checks);
+        let most = connections_within(descriptors, checked.unwrap_or(0));
         if limits.connections <= most {
             return None;
         }

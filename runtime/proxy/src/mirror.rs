@@ -1,9 +1,8 @@
 //! Copies of requests: they go to another upstream beside the request, which waits for nothing of them. Their answers are
 //! read as far as the connection needs it, and thrown away.
 
-mod answer;
-
 use std::cell::Cell;
+use std::io;
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use crate::upstream::balance::mix;
 use crate::upstream::cluster::{Cluster, CopyOutcome};
 use crate::upstream::member::Outcome;
-use crate::upstream::{ConnectError, Pool, credential};
+use crate::upstream::{ConnectError, Pool, answer, credential};
 use gateway_access::upstream_auth::PreparedCredential;
 use gateway_base::digest::Digest;
 use gateway_wire::http1::names::FieldTable;
@@ -21,6 +20,9 @@ use gateway_wire::response::write_length;
 
 /// Requests with a larger body are not copied.
 pub(crate) const MOST_BODY: u64 = 64 << 10;
+
+/// A longer answer is not read to its end: its connection is closed.
+const MOST_ANSWER: u64 = 1 << 20;
 
 /// So many copies of one thread may be under way, and
 const MOST_COPIES: usize = 256;
@@ -184,11 +186,15 @@ impl Copying {
                 let digest = signer.covers_content().then(|| Digest::of(body).to_hex());
                 credential::sign(&mut terms.head, &**signer, digest.as_deref());
             }
-            let asked = answer::ask(&mut connection, &terms.head, body, terms.fields, terms.to_head);
+            let asked = async {
+                let io = &mut connection.io;
+                let answer = answer::ask(io, &terms.head, body, terms.fields, terms.to_head).await?;
+                io::Result::Ok((answer.status, answer.finish(io, MOST_ANSWER).await))
+            };
             return match timeout(left(upstream.response_timeout), asked).await {
-                Ok(Ok(answer)) => {
-                    cluster.note(&flight.member, Outcome::of_status(answer.status));
-                    if answer.is_reusable {
+                Ok(Ok((status, is_reusable))) => {
+                    cluster.note(&flight.member, Outcome::of_status(status));
+                    if is_reusable {
                         pool.put(endpoint, &flight.member, connection, &keep, Instant::now());
                     }
                     CopyOutcome::Answered

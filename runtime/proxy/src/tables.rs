@@ -456,6 +456,13 @@ pub struct Health {
     pub status: &'static [(u16, u16)],
 }
 
+impl Health {
+    /// Whether a status is a good one.
+    pub(crate) fn accepts(&self, status: u16) -> bool {
+        self.status.iter().any(|(from, to)| (*from..=*to).contains(&status))
+    }
+}
+
 /// How an endpoint is chosen.
 #[derive(Debug, Clone, Copy)]
 pub enum Balance {

@@ -1,5 +1,6 @@
 //! Connections to upstreams: made, kept for the next request, and checked before they are used again.
 
+pub(crate) mod answer;
 pub(crate) mod balance;
 pub(crate) mod breaker;
 pub(crate) mod budget;
@@ -217,6 +218,12 @@ impl Pool {
             let until = keep.age.map_or(now + keep.idle, |age| (now + keep.idle).min(usage.since + age));
             idle.push(Idle { io, until, usage, member: member.clone() });
         }
+    }
+
+    /// Closes the connections to a member that carry no request; those of HTTP/2 carry no further one.
+    pub(crate) fn forget(&self, member: &Member) {
+        self.idle.borrow_mut().remove(&member.index);
+        self.shared.borrow_mut().remove(&member.index);
     }
 
     /// Closes what was idle for too long, and what leads to addresses that are gone. Called every now and then.

@@ -42,7 +42,8 @@ pub(super) struct UpstreamTending {
 
 impl UpstreamTending {
     fn start(deployment: &'static Deployment) -> Self {
-        let (names, checking) = (follow_names(deployment), Checking::start(&deployment.clusters));
+        let names = follow_names(deployment);
+        let checking = Checking::start(&deployment.clusters, deployment.kept_checks);
         Self { deployment, names: Mutex::new(names), checking: Mutex::new(checking) }
     }
 

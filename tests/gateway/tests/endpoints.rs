@@ -465,6 +465,22 @@ fn endpoints_are_checked_however_often_their_list_changes() {
 }
 
 #[test]
+fn what_is_described_anew_is_asked_over_new_connections() {
+    let (upstream, other) = (Upstream::echo(), Upstream::echo());
+    let settings = |path: &str| {
+        let health = format!("health: {{path: {path}, every: 50ms, timeout: 5s}}");
+        format!("upstreams: {{notes: {{default: {{url: \"http://{}\", {health}}}}}}}\n", upstream.address)
+    };
+    let running = Changeable::start(&settings("/one"), other.address);
+    let checks = |path: &str| upstream.heads().iter().filter(|head| head.starts_with(&format!("GET {path} "))).count();
+    eventually("checks", || (checks("/one") > 2).then_some(()));
+    running.change(&settings("/two"), "1 upstream changed");
+    eventually("other checks", || (checks("/two") > 0).then_some(()));
+    // Each connection carries ten, and no other one ends before.
+    assert_eq!(upstream.connections(), checks("/one").div_ceil(10) + 1);
+}
+
+#[test]
 fn sighup_refuses_what_cannot_be_applied() {
     let (one, other) = (Upstream::echo(), Upstream::echo());
     let settings = |value: &str| format!("upstreams: {{notes: {{default: {value}}}}}\n");

@@ -264,10 +264,7 @@ impl Cluster {
 
     /// The members as they are.
     pub(crate) fn now(&self) -> Snapshot<'static> {
-        match &self.described().members {
-            Found::Fixed(members) => Snapshot::Fixed(members),
-            Found::Moving(members) => Snapshot::Moving(members.load_full()),
-        }
+        self.described().now()
     }
 
     /// Puts the servers that were found for the name of an endpoint in the place of what was. What is known of addresses
@@ -402,6 +399,14 @@ impl OwnAddresses for Described {
 }
 
 impl Described {
+    /// Its members as they are.
+    pub(crate) fn now(&'static self) -> Snapshot<'static> {
+        match &self.members {
+            Found::Fixed(members) => Snapshot::Fixed(members),
+            Found::Moving(members) => Snapshot::Moving(members.load_full()),
+        }
+    }
+
     /// A description, with what is known of members of the one before.
     fn new(upstream: &'static Upstream, endpoints: Box<[Endpoint]>, old: &[Arc<Member>]) -> &'static Self {
         let endpoints: &'static [Endpoint] = Box::leak(endpoints);

@@ -1,44 +1,56 @@
 //! Asks the endpoints of upstreams now and then how they are, on a thread of its own, beside the requests.
 
+mod checker;
 mod schedule;
 
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use crate::tables::{Health, KeepAlive};
-use crate::upstream::Pool;
-use crate::upstream::cluster::Cluster;
+use crate::upstream::cluster::{Cluster, Described};
 use crate::upstream::member::Member;
+use checker::Checker;
 use gateway_base::supervise::{Task, supervise_thread};
 use gateway_base::{error, info, warn};
 use schedule::Schedule;
 
-/// More than this before a final status is no answer.
-const MOST_OF_HEAD: usize = 16 << 10;
-
 /// Checks of upstreams; they go on until this is dropped.
 #[derive(Debug, Default)]
 pub struct Checking {
-    clusters: Vec<Arc<Cluster>>,
+    checked: Arc<Checked>,
     /// Tells the thread of other descriptions; its end is the end of the checks.
     thread: Option<watch::Sender<()>>,
 }
 
+/// The upstreams.
+#[derive(Debug, Default)]
+struct Checked {
+    clusters: Vec<Arc<Cluster>>,
+    /// So many connections may be kept between checks.
+    room: usize,
+}
+
+/// How many endpoints are checked.
+pub(crate) fn checked_endpoints(clusters: &[Arc<Cluster>]) -> usize {
+    let described = clusters.iter().map(|cluster| cluster.described());
+    described.filter(|described| described.upstream.health.is_some()).map(|described| described.endpoints.len()).sum()
+}
+
 impl Checking {
-    /// Starts the checks of these upstreams.
+    /// Starts the checks of these upstreams, which keep no connections where there is no room for one to each endpoint.
     #[must_use]
-    pub fn start(clusters: &[Arc<Cluster>]) -> Self {
-        let mut checking = Self { clusters: clusters.to_vec(), thread: None };
+    pub fn start(clusters: &[Arc<Cluster>], room: usize) -> Self {
+        let mut checking = Self { checked: Arc::new(Checked { clusters: clusters.to_vec(), room }), thread: None };
         checking.follow_descriptions();
         checking
     }
@@ -47,13 +59,13 @@ impl Checking {
     pub fn follow_descriptions(&mut self) {
         if let Some(thread) = &self.thread {
             thread.send_replace(());
-        } else if self.clusters.iter().any(|cluster| cluster.described().upstream.health.is_some()) {
-            self.thread = spawn(self.clusters.clone());
+        } else if checked_endpoints(&self.checked.clusters) > 0 {
+            self.thread = spawn(Arc::clone(&self.checked));
         }
     }
 }
 
-fn spawn(clusters: Vec<Arc<Cluster>>) -> Option<watch::Sender<()>> {
+fn spawn(checked: Arc<Checked>) -> Option<watch::Sender<()>> {
     let (sender, descriptions) = watch::channel(());
     let work = move || {
         supervise_thread(Task::UpstreamHealth, || {
@@ -61,7 +73,7 @@ fn spawn(clusters: Vec<Arc<Cluster>>) -> Option<watch::Sender<()>> {
                 .enable_all()
                 .build_local(tokio::runtime::LocalOptions::default());
             match runtime {
-                Ok(runtime) => runtime.block_on(check_all(&clusters, descriptions.clone())),
+                Ok(runtime) => runtime.block_on(check_all(&checked, descriptions.clone())),
                 Err(error) => error!("upstreams", "their health cannot be checked: {error}"),
             }
         });
@@ -74,10 +86,11 @@ fn spawn(clusters: Vec<Arc<Cluster>>) -> Option<watch::Sender<()>> {
 }
 
 /// Ends when the sender is dropped.
-async fn check_all(clusters: &[Arc<Cluster>], descriptions: watch::Receiver<()>) {
+async fn check_all(checked: &Arc<Checked>, descriptions: watch::Receiver<()>) {
     let mut tasks = JoinSet::new();
-    for (number, cluster) in clusters.iter().enumerate() {
-        tasks.spawn_local(check_one(Arc::clone(cluster), number as u64, descriptions.clone()));
+    for (number, cluster) in checked.clusters.iter().enumerate() {
+        let (checked, cluster) = (Arc::clone(checked), Arc::clone(cluster));
+        tasks.spawn_local(check_one(checked, cluster, number as u64, descriptions.clone()));
     }
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
@@ -94,14 +107,15 @@ fn resume_panic(error: JoinError) {
 }
 
 /// Asks the members of an upstream, again and again; ends when the sender of `descriptions` is dropped.
-async fn check_one(cluster: Arc<Cluster>, seed: u64, mut descriptions: watch::Receiver<()>) {
-    let pool = Rc::new(Pool::default());
+async fn check_one(checked: Arc<Checked>, cluster: Arc<Cluster>, seed: u64, mut descriptions: watch::Receiver<()>) {
     let (mut schedule, mut checks) = (Schedule::new(seed), JoinSet::new());
+    let mut checking: Option<(&Described, Rc<Checker>)> = None;
     let mut pruned = Instant::now();
     loop {
         descriptions.borrow_and_update();
-        let Some(health) = cluster.described().upstream.health else {
-            (schedule, checks) = (Schedule::new(seed), JoinSet::new());
+        let described = cluster.described();
+        let Some(health) = described.upstream.health else {
+            (schedule, checks, checking) = (Schedule::new(seed), JoinSet::new(), None);
             // A check may have ended since the description changed, and nothing would make its member healthy again.
             cluster.now().all.iter().for_each(|member| member.condition.forget());
             if descriptions.changed().await.is_err() {
@@ -109,24 +123,35 @@ async fn check_one(cluster: Arc<Cluster>, seed: u64, mut descriptions: watch::Re
             }
             continue;
         };
-        let members: Vec<Arc<Member>> = cluster.now().all.iter().map(Arc::clone).collect();
+        // What is described anew is asked over new connections.
+        checking.take_if(|(of, _)| !ptr::eq(*of, described));
+        let new = || {
+            let keep = match checked_endpoints(&checked.clusters) <= checked.room {
+                true => described.upstream.keep_alive,
+                false => KeepAlive::OFF,
+            };
+            (described, Rc::new(Checker::new(health, &keep)))
+        };
+        let (_, checker) = checking.get_or_insert_with(new);
+        let members: Vec<Arc<Member>> = described.now().all.iter().map(Arc::clone).collect();
         let indices: Vec<usize> = members.iter().map(|member| member.index).collect();
         let now = Instant::now();
         let (begin, look_again) = schedule.next(&indices, &health, now);
         for place in begin {
-            let (cluster, member, pool) = (Arc::clone(&cluster), Arc::clone(&members[place]), Rc::clone(&pool));
+            let (cluster, member, checker) = (Arc::clone(&cluster), Arc::clone(&members[place]), Rc::clone(checker));
             checks.spawn_local(async move {
-                let status = timeout(health.timeout, ask(&member, &pool, &health)).await;
-                let status = status.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-                // What is gone meanwhile is nobody's concern.
-                if !member.is_gone.load(Relaxed) {
-                    note(&cluster, &member, &health, status);
-                }
+                let note = |status| {
+                    // What is gone meanwhile is nobody's concern.
+                    if !member.is_gone.load(Relaxed) {
+                        note(&cluster, &member, &health, status);
+                    }
+                };
+                checker.check(&member, note).await;
                 member.index
             });
         }
         if now.saturating_duration_since(pruned) >= health.every {
-            pool.prune(now);
+            checker.prune(now);
             pruned = now;
         }
         let mut time = pin!(sleep_until(look_again));
@@ -156,8 +181,7 @@ async fn check_one(cluster: Arc<Cluster>, seed: u64, mut descriptions: watch::Re
 }
 
 fn note(cluster: &Cluster, member: &Member, health: &Health, status: io::Result<u16>) {
-    let fits = |status: u16| health.status.iter().any(|(from, to)| (*from..=*to).contains(&status));
-    let is_good = status.as_ref().is_ok_and(|status| fits(*status));
+    let is_good = status.as_ref().is_ok_and(|status| health.accepts(*status));
     if !member.condition.count(is_good, health) {
         return;
     }
@@ -167,64 +191,5 @@ fn note(cluster: &Cluster, member: &Member, health: &Health, status: io::Result<
         Ok(_) if is_good => info!(subject, "endpoint {endpoint} of {api} is healthy again"),
         Ok(status) => warn!(subject, "endpoint {endpoint} of {api} is not healthy: its check gets {status}"),
         Err(error) => warn!(subject, "endpoint {endpoint} of {api} is not healthy: {error}"),
-    }
-}
-
-/// The status that a member answers with, over a connection of its own.
-async fn ask(member: &Member, pool: &Pool, health: &Health) -> io::Result<u16> {
-    let endpoint = member.endpoint;
-    let connection = match pool.take(endpoint, member, &KeepAlive::USUAL) {
-        Some(connection) => connection,
-        None => {
-            let unreachable = |_| io::Error::new(io::ErrorKind::NotConnected, "no connection");
-            pool.connect(endpoint, member, KeepAlive::USUAL, health.timeout).await.map_err(unreachable)?
-        }
-    };
-    let close = if endpoint.is_http2 { "" } else { "Connection: close\r\n" };
-    let (prefix, path, authority) = (&endpoint.prefix, health.path, &endpoint.authority);
-    let head = format!("GET {prefix}{path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: gateway-health\r\n{close}\r\n");
-    let mut io = connection.io;
-    io.write_all(head.as_bytes()).await?;
-    io.flush().await?;
-    let mut received = Vec::new();
-    loop {
-        match status(&received) {
-            Some(status) => return Ok(status),
-            None if received.len() > MOST_OF_HEAD => return Err(io::ErrorKind::InvalidData.into()),
-            None => {}
-        }
-        if io.read_buf(&mut received).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-}
-
-/// The final status, once it is there.
-fn status(mut received: &[u8]) -> Option<u16> {
-    loop {
-        let line = received.get(..12)?;
-        let status: u16 = std::str::from_utf8(&line[9..]).ok()?.parse().ok()?;
-        if !line.starts_with(b"HTTP/1.") {
-            return None;
-        }
-        if status >= 200 {
-            return Some(status);
-        }
-        let end = received.windows(4).position(|window| window == b"\r\n\r\n")?;
-        received = &received[end + 4..];
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn statuses_are_found_behind_interim_ones() {
-        assert_eq!(status(b"HTTP/1.1 204 No Content\r\n"), Some(204));
-        assert_eq!(status(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 x"), Some(503));
-        for partial in [&b""[..], b"HTTP/1.1 20", b"HTTP/1.1 100 Continue\r\n", b"SSH-2.0-OpenSSH", b"HTTP/1.1 abc"] {
-            assert_eq!(status(partial), None);
-        }
     }
 }

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use crate::tables::Health;
 use crate::upstream::balance::mix;
 
-/// So many checks of an upstream begin at once, and the next ones a moment later: a thousand endpoints take no thousand
-/// sockets.
+/// So many checks of an upstream begin at once, and the next ones a moment later: a thousand endpoints are not asked in one
+/// burst.
 const AT_ONCE: usize = 32;
 
 /// Whatever a description says: timers have an end, and a pause is one.

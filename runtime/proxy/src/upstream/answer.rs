@@ -1,20 +1,19 @@
-//! Sends a copy and reads its answer, as far as the connection needs it.
+//! Sends a request of the gateway's own and reads its answer, as far as the connection needs it.
 
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use crate::upstream::UpstreamConnection;
 use gateway_wire::http1::body::{BodyLength, Framing};
 use gateway_wire::http1::chunked::{Decoder, Step};
 use gateway_wire::http1::head::{field_space, parse_response};
 use gateway_wire::http1::names::FieldTable;
 
+/// Enough for most answers to come in one piece.
+const USUAL_ANSWER: usize = 1 << 10;
+
 /// A longer head is no answer.
 const MOST_HEAD: usize = 64 << 10;
-
-/// A longer body is not read to its end: its connection is closed.
-const MOST_BODY: u64 = 1 << 20;
 
 /// Fields of an answer.
 const MOST_FIELDS: usize = 500;
@@ -22,49 +21,55 @@ const MOST_FIELDS: usize = 500;
 /// More informational answers than this are no answer.
 const MOST_INTERIM: u32 = 32;
 
-/// What came back.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    /// The connection may carry another request.
-    pub(super) is_reusable: bool,
-}
-
-struct Head {
-    status: u16,
+/// An answer whose head is there.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     persists: bool,
     length: BodyLength,
+    /// What has come of the body.
+    received: Vec<u8>,
 }
 
-/// Sends a request and waits for the answer; its time is for the caller to bound.
+/// Sends a request and waits for the head of the answer; its time is for the caller to bound.
 ///
 /// # Errors
 /// The connection breaks, or what comes is no answer.
-pub(super) async fn ask(
-    connection: &mut UpstreamConnection,
+pub(crate) async fn ask(
+    io: &mut (impl AsyncRead + AsyncWrite + Unpin),
     head: &[u8],
     body: &[u8],
     fields: &FieldTable,
     to_head: bool,
 ) -> io::Result<Answer> {
-    let io = &mut connection.io;
     io.write_all(head).await?;
     io.write_all(body).await?;
     io.flush().await?;
-    let mut received = Vec::new();
+    let mut received = Vec::with_capacity(USUAL_ANSWER);
     let mut interim = 0;
-    let Head { status, persists, length } = loop {
+    loop {
         match final_head(&mut received, &mut interim, fields, to_head)? {
-            Some(head) => break head,
+            Some(Head { status, persists, length }) => return Ok(Answer { status, persists, length, received }),
             None if received.len() > MOST_HEAD => return Err(io::ErrorKind::InvalidData.into()),
             None => {}
         }
         if io.read_buf(&mut received).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-    };
-    // What breaks off behind the head has been answered all the same.
-    let is_whole = discard(io, received, length).await.unwrap_or_default();
-    Ok(Answer { status, is_reusable: persists && is_whole })
+    }
+}
+
+impl Answer {
+    /// Reads on to the end of the body, unless it is longer than `most`; true if the connection may carry another request.
+    pub(crate) async fn finish(self, io: &mut (impl AsyncRead + Unpin), most: u64) -> bool {
+        // What breaks off behind the head has been answered all the same.
+        discard(io, self.received, self.length, most).await.unwrap_or_default() && self.persists
+    }
+}
+
+struct Head {
+    status: u16,
+    persists: bool,
+    length: BodyLength,
 }
 
 /// Takes the head of the final answer off what was received, once it is there.
@@ -94,14 +99,19 @@ fn final_head(
 }
 
 /// Reads a body to its end; false for one whose end is not that of the connection's use, or is too far away.
-async fn discard(io: &mut (impl AsyncRead + Unpin), mut received: Vec<u8>, length: BodyLength) -> io::Result<bool> {
+async fn discard(
+    io: &mut (impl AsyncRead + Unpin),
+    mut received: Vec<u8>,
+    length: BodyLength,
+    most: u64,
+) -> io::Result<bool> {
     let (mut total, mut decoder) = (0, Decoder::default());
     loop {
         total += received.len() as u64;
         match length {
             BodyLength::None => return Ok(received.is_empty()),
             BodyLength::Exactly(length) if total >= length => return Ok(total == length),
-            BodyLength::Exactly(length) if length > MOST_BODY => return Ok(false),
+            BodyLength::Exactly(length) if length > most => return Ok(false),
             BodyLength::Exactly(_) | BodyLength::UntilClose => {}
             BodyLength::Chunked => {
                 let mut rest = &received[..];
@@ -115,7 +125,7 @@ async fn discard(io: &mut (impl AsyncRead + Unpin), mut received: Vec<u8>, lengt
                 }
             }
         }
-        if total > MOST_BODY {
+        if total > most {
             return Ok(false);
         }
         received.clear();
@@ -140,7 +150,7 @@ mod tests {
             if let Some(Head { status, persists, length }) =
                 final_head(&mut head, &mut interim, &table, false).expect("an answer")
             {
-                let is_whole = runtime.block_on(discard(&mut received, head, length)).expect("no errors");
+                let is_whole = runtime.block_on(discard(&mut received, head, length, 1 << 10)).expect("no errors");
                 return Some((status, persists, is_whole));
             }
         }
