@@ -137,6 +137,47 @@ fn upstreams_and_clients_are_obeyed() {
 }
 
 #[test]
+fn what_is_said_to_shared_caches_counts_for_the_store_alone() {
+    for (index, (head, said, timed)) in [
+        ("CDN-Cache-Control: max-age=60\r\n", true, true),
+        ("Cache-Control: private\r\nCDN-Cache-Control: max-age=60\r\n", true, true),
+        ("Cache-Control: no-store\r\nExpires: 0\r\nCDN-Cache-Control: max-age=60, foo\r\n", true, true),
+        ("Cache-Control: max-age=60\r\nCDN-Cache-Control: max-age=0\r\n", false, true),
+        ("Cache-Control: max-age=60\r\nCDN-Cache-Control: no-store\r\n", false, false),
+        ("Cache-Control: max-age=60\r\nCDN-Cache-Control: private\r\n", false, false),
+        // What is no dictionary is as if it were not there.
+        ("Cache-Control: no-store\r\nCDN-Cache-Control: max-age=60, &&&&&\r\n", false, false),
+        ("Cache-Control: max-age=60\r\nCDN-Cache-Control: No-Store\r\n", true, true),
+        // What is never stored is not.
+        ("CDN-Cache-Control: max-age=60\r\nSet-Cookie: a=b\r\n", false, false),
+        ("CDN-Cache-Control: max-age=60\r\nVary: *\r\n", false, false),
+        ("CDN-Cache-Control: max-age=60\r\nConnection: CDN-Cache-Control\r\n", false, false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let upstream = counting(head);
+        let gateway = Gateway::before(&upstream);
+        for (path, stored) in [("/news/as-said", said), ("/news/minute", timed)] {
+            let target = format!("{path}?n={index}");
+            gateway.get(&target, "");
+            let again = gateway.get(&target, "");
+            assert_eq!(is_hit(&again), stored, "{path} {head}");
+            if !head.contains("Connection") {
+                // Caches between the gateway and the client are told the same.
+                assert!(
+                    head.contains(&again.header("CDN-Cache-Control")) && !again.header("CDN-Cache-Control").is_empty()
+                );
+            }
+        }
+    }
+    let upstream = counting("Cache-Control: public\r\nCDN-Cache-Control: max-age=60\r\n");
+    let gateway = Gateway::before(&upstream);
+    gateway.get("/news/as-said", "Authorization: Bearer a\r\n");
+    assert!(!is_hit(&gateway.get("/news/as-said", "")), "it is the one of another credential");
+}
+
+#[test]
 fn keys_and_vary_separate_requests() {
     let upstream = counting("Vary: Accept-Language,  X-Mode\r\n");
     let gateway = Gateway::before(&upstream);

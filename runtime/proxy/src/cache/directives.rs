@@ -1,7 +1,12 @@
-//! `Cache-Control` of requests and of responses (RFC 9111 §5.2, RFC 5861).
+//! `Cache-Control` of requests and of responses (RFC 9111 §5.2, RFC 5861), and `CDN-Cache-Control` of responses (RFC 9213).
 
-use gateway_wire::cache_control::{directives, is_malformed, seconds};
+use sfv::{BareItem, Dictionary, ListEntry, Parser, Version};
+
+use gateway_wire::cache_control::{MOST_SECONDS, directives, is_malformed, seconds};
 use gateway_wire::http1::head::Field;
+
+/// Directives that count wherever they are written.
+const FORBIDDING: [&str; 3] = ["no-store", "private", "no-cache"];
 
 /// What a response says about its storage.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +23,8 @@ pub(super) struct ResponseDirectives {
     pub(super) s_maxage: Option<u64>,
     pub(super) stale_while_revalidate: Option<u64>,
     pub(super) stale_if_error: Option<u64>,
+    /// It says so to shared caches apart: `Cache-Control` and `Expires` are for others (RFC 9213 §2.2).
+    pub(super) is_targeted: bool,
 }
 
 /// What a client says about what it takes.
@@ -35,27 +42,68 @@ pub(crate) struct RequestDirectives {
 
 impl ResponseDirectives {
     pub(super) fn of(fields: &[Field<'_>]) -> Self {
+        Self::targeted(fields).unwrap_or_else(|| Self::general(fields))
+    }
+
+    /// `CDN-Cache-Control`; nothing where it is empty or no dictionary (RFC 9213 §2.1).
+    fn targeted(fields: &[Field<'_>]) -> Option<Self> {
+        let lines: Vec<&[u8]> = values(fields, "cdn-cache-control").collect();
+        if lines.is_empty() {
+            return None;
+        }
+        let value = lines.join(&b", "[..]);
+        let members: Dictionary = Parser::new(&value)
+            .with_version(Version::Rfc8941)
+            .parse()
+            .ok()
+            .filter(|members: &Dictionary| !members.is_empty())?;
+        let mut found = Self { is_targeted: true, ..Self::default() };
+        for (name, value) in &members {
+            let (number, parameters) = match value {
+                ListEntry::Item(item) => match &item.bare_item {
+                    BareItem::Boolean(false) => continue,
+                    BareItem::Integer(number) => (i64::from(*number), &item.params),
+                    // What is no whole number is no time at all.
+                    _ => (0, &item.params),
+                },
+                ListEntry::InnerList(list) => (0, &list.params),
+            };
+            found.add(name.as_str(), u64::try_from(number).unwrap_or(0).min(MOST_SECONDS));
+            // They say nothing of a directive; but who writes `max-age=60; private` has meant it.
+            parameters
+                .keys()
+                .filter(|name| FORBIDDING.contains(&name.as_str()))
+                .for_each(|name| found.add(name.as_str(), 0));
+        }
+        Some(found)
+    }
+
+    /// `Cache-Control`.
+    fn general(fields: &[Field<'_>]) -> Self {
         let mut found = Self { no_store: values(fields, "cache-control").any(is_malformed), ..Self::default() };
         for directive in values(fields, "cache-control").flat_map(directives) {
-            match &*directive.name.to_ascii_lowercase() {
-                "no-store" => found.no_store = true,
-                "private" => found.private = true,
-                "no-cache" => found.no_cache = true,
-                "public" => found.public = true,
-                "must-revalidate" => found.must_revalidate = true,
-                "proxy-revalidate" => found.proxy_revalidate = true,
-                "must-understand" => found.must_understand = true,
-                // Of several, the first counts; what is no number is no time at all (RFC 9111 §4.2.1).
-                "max-age" => _ = found.max_age.get_or_insert(directive.seconds()),
-                "s-maxage" => _ = found.s_maxage.get_or_insert(directive.seconds()),
-                "stale-while-revalidate" => {
-                    found.stale_while_revalidate.get_or_insert(directive.seconds());
-                }
-                "stale-if-error" => _ = found.stale_if_error.get_or_insert(directive.seconds()),
-                _ => {}
-            }
+            found.add(&directive.name.to_ascii_lowercase(), directive.seconds());
         }
         found
+    }
+
+    /// Adds a directive; of several with a time, the first counts.
+    fn add(&mut self, name: &str, seconds: u64) {
+        let time = match name {
+            "no-store" => return self.no_store = true,
+            "private" => return self.private = true,
+            "no-cache" => return self.no_cache = true,
+            "public" => return self.public = true,
+            "must-revalidate" => return self.must_revalidate = true,
+            "proxy-revalidate" => return self.proxy_revalidate = true,
+            "must-understand" => return self.must_understand = true,
+            "max-age" => &mut self.max_age,
+            "s-maxage" => &mut self.s_maxage,
+            "stale-while-revalidate" => &mut self.stale_while_revalidate,
+            "stale-if-error" => &mut self.stale_if_error,
+            _ => return,
+        };
+        time.get_or_insert(seconds);
     }
 }
 
@@ -91,8 +139,6 @@ pub(super) fn values<'f>(fields: &'f [Field<'f>], name: &'static str) -> impl It
 
 #[cfg(test)]
 mod tests {
-    use gateway_wire::cache_control::MOST_SECONDS;
-
     use super::*;
 
     fn response(value: &'static str) -> ResponseDirectives {
@@ -116,6 +162,51 @@ mod tests {
         {
             assert_eq!(response(value).max_age, Some(expected), "{value}");
         }
+    }
+
+    #[test]
+    fn what_is_said_to_shared_caches_counts_alone() {
+        let general = ResponseDirectives { private: true, max_age: Some(5), ..ResponseDirectives::default() };
+        let targeted = ResponseDirectives { is_targeted: true, ..ResponseDirectives::default() };
+        let max_age = |seconds| ResponseDirectives { max_age: Some(seconds), ..targeted };
+        for (value, expected) in [
+            ("max-age=60", max_age(60)),
+            ("max-age=60;a=b, foo=\"bar\", baz=(a b)", max_age(60)),
+            ("max-age=60, max-age=70", max_age(70)),
+            ("max-age=99999999999", max_age(MOST_SECONDS)),
+            ("s-maxage=7", ResponseDirectives { s_maxage: Some(7), ..targeted }),
+            ("no-store", ResponseDirectives { no_store: true, ..targeted }),
+            ("private=\"x\"", ResponseDirectives { private: true, ..targeted }),
+            ("no-cache, public=?0", ResponseDirectives { no_cache: true, ..targeted }),
+            ("max-age=60; private", ResponseDirectives { private: true, ..max_age(60) }),
+            ("max-age=(60);no-store", ResponseDirectives { no_store: true, ..max_age(0) }),
+            ("foo", targeted),
+            // What is of another type than a directive's.
+            ("max-age=\"60\"", max_age(0)),
+            ("max-age=6.5", max_age(0)),
+            ("max-age=-1", max_age(0)),
+            ("max-age=(60)", max_age(0)),
+            ("max-age", max_age(0)),
+            // What is no dictionary, and what is none of RFC 8941.
+            ("", general),
+            ("max-age=60, &&&&&", general),
+            ("max-age=60 private", general),
+            ("max-age=60,", general),
+            ("max-age =60", general),
+            ("max-age= 60", general),
+            ("Max-Age=60", general),
+            ("max-age=60, no store", general),
+            ("max-age=@60", general),
+            ("max-age=1234567890123456", general),
+        ] {
+            let fields = [("Cache-Control", "private, max-age=5"), ("CDN-Cache-Control", value)];
+            let fields = fields.map(|(name, value)| Field { name, value: value.as_bytes() });
+            assert_eq!(ResponseDirectives::of(&fields), expected, "{value}");
+        }
+        // Several lines are one dictionary.
+        let lines =
+            ["no-cache", "max-age=60"].map(|value| Field { name: "cdn-cache-control", value: value.as_bytes() });
+        assert_eq!(ResponseDirectives::of(&lines), ResponseDirectives { no_cache: true, ..max_age(60) });
     }
 
     #[test]

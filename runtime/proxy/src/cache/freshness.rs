@@ -212,6 +212,9 @@ pub(crate) fn terms(rule: &Cache, received: &Received<'_>) -> Option<Terms> {
 /// What a response says itself, in seconds (RFC 9111 §4.2.1). Nothing is guessed where it says nothing (§4.2.2).
 fn explicit_lifetime(said: &ResponseDirectives, fields: &[Field<'_>], now: Moment) -> Option<u64> {
     said.s_maxage.or(said.max_age).or_else(|| {
+        if said.is_targeted {
+            return None;
+        }
         let mut expires = values(fields, "expires");
         let first = expires.next()?;
         let date = values(fields, "date").next().and_then(date).unwrap_or(now.seconds());

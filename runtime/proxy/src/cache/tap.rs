@@ -245,9 +245,10 @@ impl Tap {
 /// Whether `Connection` names a field that says who may get the response: nobody knows what a cache behind this one is to make
 /// of it.
 fn hides_terms(fields: &[Field<'_>], table: &FieldTable) -> bool {
-    const TERMS: [&str; 9] = [
+    const TERMS: [&str; 10] = [
         "age",
         "cache-control",
+        "cdn-cache-control",
         "content-encoding",
         "content-type",
         "date",

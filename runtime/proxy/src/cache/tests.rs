@@ -93,6 +93,23 @@ fn lifetimes_are_those_of_rfc_9111() {
         ("Cache-Control: max-age=60\nVary: accept, *", None),
         ("Cache-Control: max-age=0\nETag: \"a\"", Some(0)),
         ("Cache-Control: max-age=0", None),
+        // RFC 9213.
+        ("CDN-Cache-Control: max-age=60", Some(60)),
+        ("Cache-Control: max-age=5\nCDN-Cache-Control: max-age=60", Some(60)),
+        ("Cache-Control: no-store\nCDN-Cache-Control: max-age=60", Some(60)),
+        ("Cache-Control: private\nCDN-Cache-Control: max-age=60", Some(60)),
+        ("Expires: 0\nCDN-Cache-Control: max-age=60", Some(60)),
+        (
+            "Date: Sun, 09 Sep 2001 01:46:40 GMT\nExpires: Sun, 09 Sep 2001 01:47:40 GMT\nCDN-Cache-Control: public",
+            None,
+        ),
+        ("Cache-Control: max-age=60\nCDN-Cache-Control: no-store", None),
+        ("Cache-Control: max-age=60\nCDN-Cache-Control: private", None),
+        ("Cache-Control: max-age=60\nCDN-Cache-Control: max-age=0", None),
+        ("Cache-Control: no-store\nCDN-Cache-Control: max-age=60, &&&&&", None),
+        ("Cache-Control: max-age=5\nCDN-Cache-Control: Max-Age=60", Some(5)),
+        ("CDN-Cache-Control: max-age=60\nSet-Cookie: a=b", None),
+        ("CDN-Cache-Control: max-age=60\nVary: *", None),
     ] {
         let lifetime = judged(&rule(None), 200, head).map(|terms| terms.lifetime / 1000);
         assert_eq!(lifetime, expected, "{head}");
@@ -124,6 +141,9 @@ fn responses_to_requests_with_credentials_are_private() {
         ("Cache-Control: max-age=60, public", true),
         ("Cache-Control: s-maxage=60", true),
         ("Cache-Control: max-age=60, must-revalidate", true),
+        ("CDN-Cache-Control: max-age=60", false),
+        ("CDN-Cache-Control: max-age=60\nCache-Control: public", false),
+        ("CDN-Cache-Control: max-age=60, public", true),
     ] {
         let fields = fields(head);
         let received = Received { status: 200, fields: &fields, is_authorized: true, asked_at: NOW, now: NOW };
@@ -179,6 +199,12 @@ fn a_304_refreshes_what_is_stored() {
         let update = Lines::of(fields(update).into_iter());
         let fresh = freshened(&old, &update, &rule(None), true, NOW, later(100));
         assert_eq!(fresh.is_ok(), expected);
+    }
+    // What the 304 does not say again to shared caches stays.
+    let told = stored("CDN-Cache-Control: max-age=60\nETag: \"a\"");
+    for (update, expected) in [("Cache-Control: no-store", true), ("CDN-Cache-Control: no-store", false)] {
+        let update = Lines::of(fields(update).into_iter());
+        assert_eq!(freshened(&told, &update, &rule(None), false, NOW, later(100)).is_ok(), expected);
     }
     let varied = stored("Cache-Control: max-age=1\nVary: Accept, X-One");
     for (update, expected) in [

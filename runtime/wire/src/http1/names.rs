@@ -261,6 +261,7 @@ pub fn may_be_trailer(name: &str, table: &FieldTable) -> bool {
         "age",
         "authorization",
         "cache-control",
+        "cdn-cache-control",
         "date",
         "expires",
         "location",
