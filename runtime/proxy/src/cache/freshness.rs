@@ -11,6 +11,7 @@ use crate::tables::Cache;
 use gateway_terms::token::is_token;
 use gateway_tls::CERTIFICATE_HEADERS;
 use gateway_wire::cache_control::seconds;
+use gateway_wire::entity_tag::EntityTag;
 use gateway_wire::http1::head::Field;
 use gateway_wire::http1::names::is_same_name_ignoring_punctuation;
 use gateway_wire::lists::members;
@@ -288,10 +289,11 @@ pub(super) fn varies_more(stored: &Stored, update: &[Field<'_>], more: &[&str]) 
 /// Whether the upstream's 304 with these fields is about what is stored (RFC 9111 §4.3.4): where it names the content, it
 /// names this one. Tags are compared weakly, as in the request: what compresses a response makes its tag a weak one.
 pub(super) fn is_about(stored: &Stored, update: &Lines) -> bool {
-    let opaque = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag).to_vec();
+    let tags = |new, old| EntityTag::of(new).zip(EntityTag::of(old));
     match (update.first("etag"), stored.head.first("etag")) {
-        (Some(new), Some(old)) => opaque(new) == opaque(old),
-        (Some(new), None) => new.starts_with(b"W/"),
+        // What is no entity tag, such as one without quotation marks, names what has it as well.
+        (Some(new), Some(old)) => new == old || tags(new, old).is_some_and(|(new, old)| new.is_like(&old)),
+        (Some(new), None) => EntityTag::of(new).is_some_and(|tag| tag.is_weak),
         (None, _) => match (update.first("last-modified"), stored.head.first("last-modified")) {
             (Some(new), Some(old)) => new == old || date(new).is_some_and(|new| Some(new) == date(old)),
             _ => true,

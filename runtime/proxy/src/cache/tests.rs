@@ -224,15 +224,23 @@ fn a_304_refreshes_what_is_stored() {
         ("X-New: 1", true),
         ("ETag: \"b\"", false),
         ("ETag: W/\"b\"", false),
+        ("ETag: a", false),
+        ("ETag: W/a", false),
         ("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT", true),
     ] {
         assert_eq!(is_about(&old, &Lines::of(fields(update).into_iter())), expected, "{update}");
+    }
+    let unquoted = stored("Cache-Control: max-age=1\nETag: a");
+    for (update, expected) in [("ETag: a", true), ("ETag: W/a", false), ("ETag: \"a\"", false)] {
+        assert_eq!(is_about(&unquoted, &Lines::of(fields(update).into_iter())), expected, "{update}");
     }
     let dated = stored("Cache-Control: max-age=1\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT");
     for (update, expected) in [
         ("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT", true),
         ("Last-Modified: Sun, 06 Nov 1994 08:49:38 GMT", false),
         ("ETag: \"a\"", false),
+        ("ETag: W/\"a\"", true),
+        ("ETag: W/a", false),
     ] {
         assert_eq!(is_about(&dated, &Lines::of(fields(update).into_iter())), expected, "{update}");
     }
