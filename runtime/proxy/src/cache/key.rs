@@ -23,10 +23,10 @@ impl Default for KeyParts {
 }
 
 impl KeyParts {
-    /// Adds a part of a kind.
+    /// Adds a part of a kind. No part is longer than a head may be.
     pub(crate) fn add(&mut self, kind: u8, bytes: &[u8]) {
         self.0.push(kind);
-        self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
         self.0.extend_from_slice(bytes);
     }
 

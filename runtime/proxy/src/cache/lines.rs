@@ -4,28 +4,47 @@ use gateway_wire::http1::head::Field;
 
 /// Names and values of header fields, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Lines(Box<[u8]>);
+pub(crate) struct Lines {
+    names: Box<str>,
+    /// Each with the length of its name, and its own, before it.
+    values: Box<[u8]>,
+}
+
+/// Bytes of a length.
+const LENGTH: usize = 4;
 
 impl Lines {
-    /// Copies these fields. No value has a line end in it: heads are parsed by lines.
+    /// Copies these fields. None is longer than a head may be.
     pub(crate) fn of<'f>(fields: impl Iterator<Item = Field<'f>> + Clone) -> Self {
-        let size = fields.clone().map(|field| field.name.len() + field.value.len() + b":\n".len()).sum();
-        let mut bytes = Vec::with_capacity(size);
-        for field in fields {
-            bytes.extend_from_slice(field.name.as_bytes());
-            bytes.push(b':');
-            bytes.extend_from_slice(field.value);
-            bytes.push(b'\n');
+        let sizes = fields.clone().fold((0, 0), |(names, values), Field { name, value }| {
+            (names + name.len(), values + 2 * LENGTH + value.len())
+        });
+        let (mut names, mut values) = (String::with_capacity(sizes.0), Vec::with_capacity(sizes.1));
+        for Field { name, value } in fields {
+            names.push_str(name);
+            values.extend_from_slice(&(name.len() as u32).to_le_bytes());
+            values.extend_from_slice(&(value.len() as u32).to_le_bytes());
+            values.extend_from_slice(value);
         }
-        Self(bytes.into_boxed_slice())
+        Self { names: names.into_boxed_str(), values: values.into_boxed_slice() }
     }
 
     /// The fields.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Field<'_>> + Clone {
-        self.0.split(|byte| *byte == b'\n').filter_map(|line| {
-            let colon = memchr::memchr(b':', line)?;
-            Some(Field { name: std::str::from_utf8(&line[..colon]).ok()?, value: &line[colon + 1..] })
+        let (mut names, mut values) = (&*self.names, &*self.values);
+        std::iter::from_fn(move || {
+            let (of_name, rest) = values.split_first_chunk::<LENGTH>()?;
+            let (of_value, rest) = rest.split_first_chunk::<LENGTH>()?;
+            let (name, value);
+            (name, names) = names.split_at_checked(u32::from_le_bytes(*of_name) as usize)?;
+            (value, values) = rest.split_at_checked(u32::from_le_bytes(*of_value) as usize)?;
+            Some(Field { name, value })
         })
+    }
+
+    /// There is no field.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
     }
 
     /// The values of the fields called `name`, whose letter case does not count.
@@ -40,6 +59,6 @@ impl Lines {
 
     /// Bytes that they take.
     pub(crate) fn size(&self) -> u64 {
-        self.0.len() as u64
+        (self.names.len() + self.values.len()) as u64
     }
 }

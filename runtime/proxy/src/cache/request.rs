@@ -1,5 +1,8 @@
 //! What the cache has to know of one request.
 
+use std::borrow::Borrow;
+use std::ops::Deref;
+
 use crate::cache::directives::RequestDirectives;
 use crate::cache::freshness::Moment;
 use crate::cache::key::Key;
@@ -8,15 +11,13 @@ pub(crate) use crate::cache::shard::Place;
 use crate::cache::store::{Found, ResponseCache};
 use crate::tables::Cache;
 
-/// A request to an operation whose responses are stored.
-pub(crate) struct Caching {
+/// A request to an operation whose responses are stored, as the store is asked for one.
+pub(crate) struct Lookup {
     pub(crate) cache: &'static ResponseCache,
     pub(crate) rule: &'static Cache,
     pub(crate) place: Place,
     /// What the client says about what it takes.
     pub(crate) asked: RequestDirectives,
-    /// The fields of the request that a response may depend on.
-    pub(crate) fields: Lines,
     /// Those that the upstream does not see where its response is to be stored.
     pub(crate) set_aside: Lines,
     /// Header fields in which the upstream reads who calls: the gateway writes them.
@@ -33,14 +34,29 @@ pub(crate) struct Caching {
     pub(crate) epoch: u64,
 }
 
-impl Caching {
-    /// What is stored for it.
-    pub(crate) fn look(&self, now: Moment) -> Found {
-        self.cache.find(self.place.key, &self.fields, now)
+/// The same request on its way to the upstream, whose response may be stored.
+pub(crate) struct Caching {
+    pub(crate) lookup: Lookup,
+    /// The fields of the request that a response may depend on.
+    pub(crate) fields: Lines,
+}
+
+impl Lookup {
+    /// What is stored for it. `fields` are those that a response may depend on; few responses do.
+    pub(crate) fn find<F: Borrow<Lines>>(&self, fields: impl FnOnce() -> F, now: Moment) -> Found {
+        self.cache.find(self.place.key, fields, now)
     }
 
     /// The same request for another key.
     pub(crate) fn place_of(&self, key: Key) -> Place {
         Place { key, ..self.place }
+    }
+}
+
+impl Deref for Caching {
+    type Target = Lookup;
+
+    fn deref(&self) -> &Lookup {
+        &self.lookup
     }
 }

@@ -114,7 +114,7 @@ impl Status {
     /// As a member of the field.
     pub(crate) fn show(self) -> String {
         match self {
-            Self::Hit { ttl } => format!("gateway; hit; ttl={ttl}"),
+            Self::Hit { ttl } => ["gateway; hit; ttl=", itoa::Buffer::new().format(ttl)].concat(),
             Self::Own(detail) => format!("gateway; detail={detail}"),
             Self::Forwarded { why, status, stored, collapsed, detail } => {
                 let mut text = format!("gateway; fwd={}", why.word());
@@ -138,27 +138,29 @@ impl Status {
 pub(crate) struct CacheStatus(Vec<u8>);
 
 impl CacheStatus {
-    /// `member` behind what these fields say.
-    pub(crate) fn beside(fields: &[Field<'_>], member: &str) -> Self {
-        let mut value = Vec::new();
-        for field in fields.iter().filter(|field| is_it(field)) {
-            value.extend_from_slice(field.value);
-            value.extend_from_slice(b", ");
+    /// `member` behind what these fields say, and the other ones.
+    pub(crate) fn beside<'f>(fields: impl Iterator<Item = Field<'f>>, member: &str) -> (Self, Vec<Field<'f>>) {
+        let (mut value, mut others) = (Vec::with_capacity(member.len()), Vec::with_capacity(USUAL_FIELDS));
+        for field in fields {
+            if field.name.eq_ignore_ascii_case(CACHE_STATUS) {
+                value.extend_from_slice(field.value);
+                value.extend_from_slice(b", ");
+            } else {
+                others.push(field);
+            }
         }
         value.extend_from_slice(member.as_bytes());
-        Self(value)
+        (Self(value), others)
     }
 
-    /// The fields with this in place of what they say.
-    pub(crate) fn replaced<'f>(&'f self, fields: &[Field<'f>]) -> Vec<Field<'f>> {
-        let others = fields.iter().copied().filter(|field| !is_it(field));
-        others.chain([Field { name: CACHE_STATUS, value: &self.0 }]).collect()
+    /// As a field.
+    pub(crate) fn field(&self) -> Field<'_> {
+        Field { name: CACHE_STATUS, value: &self.0 }
     }
 }
 
 /// The name of the field.
 pub(crate) const CACHE_STATUS: &str = "Cache-Status";
 
-fn is_it(field: &Field<'_>) -> bool {
-    field.name.eq_ignore_ascii_case(CACHE_STATUS)
-}
+/// Few responses have more fields.
+const USUAL_FIELDS: usize = 16;

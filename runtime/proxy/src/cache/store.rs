@@ -1,5 +1,6 @@
 //! Where responses are stored: in memory, up to a limit, for all threads.
 
+use std::borrow::Borrow;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -90,8 +91,8 @@ impl ResponseCache {
         self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Looks for a response to a request with these fields.
-    pub(crate) fn find(&self, key: Key, request: &Lines, now: Moment) -> Found {
+    /// Looks for a response to a request with these fields; they are asked for where responses depend on them.
+    pub(crate) fn find<F: Borrow<Lines>>(&self, key: Key, request: impl FnOnce() -> F, now: Moment) -> Found {
         let nothing = |key, is_variant, passes| Found::Nothing { key, is_variant, passes };
         let first = self.shard(key).find(key);
         match first {
@@ -99,7 +100,7 @@ impl ResponseCache {
             Some(Entry::Passes(until)) => nothing(key, false, now < until),
             None => nothing(key, false, false),
             Some(Entry::Varies(names)) => {
-                let key = variant(key, &names, request);
+                let key = variant(key, &names, request().borrow());
                 let second = self.shard(key).find(key);
                 match second {
                     Some(Entry::Response(stored)) => Found::Response(key, stored),

@@ -269,8 +269,8 @@ fn variants_are_separate() {
     let german = Lines::of(fields("Accept-Language: de").into_iter());
     let epoch = cache.epoch(1);
     cache.store(place(1), &none, stored("Cache-Control: max-age=60\nVary: accept-language"), epoch);
-    assert!(matches!(cache.find(place(1).key, &none, NOW), Found::Response(..)));
-    let Found::Nothing { key, is_variant: true, passes: false } = cache.find(place(1).key, &german, NOW) else {
+    assert!(matches!(cache.find(place(1).key, || &none, NOW), Found::Response(..)));
+    let Found::Nothing { key, is_variant: true, passes: false } = cache.find(place(1).key, || &german, NOW) else {
         panic!("another variant")
     };
     let names: [Box<str>; 1] = ["accept-language".into()];
@@ -328,7 +328,7 @@ fn parts_of_keys_are_as_they_were_sent() {
 #[test]
 fn a_response_stays_beside_what_says_nothing_of_it() {
     let (cache, none) = (kept(), Lines::default());
-    let is_there = || matches!(cache.find(place(1).key, &none, NOW), Found::Response(..));
+    let is_there = || matches!(cache.find(place(1).key, || &none, NOW), Found::Response(..));
     let response = cache.store(place(1), &none, sized(10), cache.epoch(1));
     cache.pass(place(1), NOW, true);
     assert!(is_there());
@@ -338,7 +338,7 @@ fn a_response_stays_beside_what_says_nothing_of_it() {
     assert!(!is_there() && cache.figures().1 == 0);
     cache.store(place(1), &none, sized(10), cache.epoch(1));
     cache.pass(place(1), NOW, false);
-    assert!(matches!(cache.find(place(1).key, &none, NOW), Found::Nothing { passes: true, .. }));
+    assert!(matches!(cache.find(place(1).key, || &none, NOW), Found::Nothing { passes: true, .. }));
 }
 
 #[test]
@@ -351,13 +351,13 @@ fn paths_and_operations_are_purged() {
     (0..100).for_each(|number| put(number, (number % 2) as usize));
     assert_eq!(cache.figures().1, 100);
     assert_eq!(cache.purge_tag(3), 10);
-    assert!(matches!(cache.find(place(13).key, &none, NOW), Found::Nothing { .. }));
+    assert!(matches!(cache.find(place(13).key, || &none, NOW), Found::Nothing { .. }));
     assert_eq!((cache.purge_numbers(&[0]), cache.figures().1), (50, 40));
     // What was asked for before a purge is not stored after it.
     let before = cache.epoch(4);
     cache.purge_tag(4);
     cache.store(place(4), &none, sized(10), before);
-    assert!(matches!(cache.find(place(4).key, &none, NOW), Found::Nothing { .. }));
+    assert!(matches!(cache.find(place(4).key, || &none, NOW), Found::Nothing { .. }));
     assert_eq!((cache.purge_everything(), cache.figures().0), (40, 0));
 }
 
@@ -368,7 +368,7 @@ fn what_is_asked_for_stays() {
     let put = |number: u64| {
         cache.store(place(number), &none, sized(4000), cache.epoch(place(number).tag));
     };
-    let is_there = |number: u64| matches!(cache.find(place(number).key, &none, NOW), Found::Response(..));
+    let is_there = |number: u64| matches!(cache.find(place(number).key, || &none, NOW), Found::Response(..));
     for number in hot.clone() {
         put(number);
         assert!(is_there(number));
@@ -400,7 +400,7 @@ fn a_million_responses_are_stored() {
     assert!(
         (0..1_000_000)
             .step_by(997)
-            .all(|number| matches!(cache.find(place(number).key, &none, NOW), Found::Response(..)))
+            .all(|number| matches!(cache.find(place(number).key, || &none, NOW), Found::Response(..)))
     );
     assert_eq!(cache.purge_tag(7), 100_000);
 }

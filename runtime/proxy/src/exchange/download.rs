@@ -226,8 +226,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
         let keep_alive = keeps_alive && matches!(self.upload, Upload::Done) && !open_ended;
         let response = self.response;
         let cached = self.tap.as_mut().map(|tap| tap.begin(status, fields, length, response.fields));
-        let beside = cached.map(|status| CacheStatus::beside(fields, &status));
-        let with_status = beside.as_ref().map(|beside| beside.replaced(fields));
+        let (beside, others) = cached.map(|status| CacheStatus::beside(fields.iter().copied(), &status)).unzip();
+        let with_status = beside.as_ref().zip(others).map(|(beside, mut others)| {
+            others.push(beside.field());
+            others
+        });
         let fields = with_status.as_deref().unwrap_or(fields);
         let (plan, mut values) = (self.plan(status, fields, framing, length), Values::default());
         let described = match plan {

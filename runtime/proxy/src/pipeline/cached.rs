@@ -1,6 +1,7 @@
 //! A permitted request to an operation whose responses are stored (RFC 9111): it is answered from the store, waits for the
 //! response to a request like it, or goes to the upstream.
 
+use std::borrow::Borrow;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -17,7 +18,8 @@ use crate::cache::flight::Landing;
 use crate::cache::flights::{Lead, Role};
 use crate::cache::freshness::{Moment, Stored, Use};
 use crate::cache::key::Key;
-use crate::cache::request::Caching;
+use crate::cache::lines::Lines;
+use crate::cache::request::{Caching, Lookup};
 use crate::cache::status::{Forward, Outcome, Status};
 use crate::cache::store::{Found, Refresh};
 use crate::cache::tap::{Stopped, Tap};
@@ -81,9 +83,9 @@ where
     let cache = caching.cache;
     let (mut waits, mut is_released, mut late, mut has_followed) = (0, false, None, false);
     loop {
-        caching.epoch = cache.epoch(caching.place.tag);
+        caching.lookup.epoch = cache.epoch(caching.place.tag);
         let now = Moment::now();
-        let mut plan = match look(&caching, now) {
+        let mut plan = match look(&caching.lookup, || &caching.fields, now) {
             Looked::Forward(plan) => plan,
             Looked::Use(key, stored, how) => {
                 let refreshing = match how {
@@ -166,8 +168,8 @@ fn refreshing(caching: &Caching, key: Key) -> Refreshing {
 }
 
 /// The stored response that answers a request as it is, without a word to the upstream.
-pub(super) fn fresh(caching: &Caching, now: Moment) -> Option<Arc<Stored>> {
-    match look(caching, now) {
+pub(super) fn fresh(lookup: &Lookup, fields: impl FnOnce() -> Lines, now: Moment) -> Option<Arc<Stored>> {
+    match look(lookup, fields, now) {
         Looked::Use(_, stored, Use::Fresh) => Some(stored),
         Looked::Use(..) | Looked::Forward(_) => None,
     }
@@ -179,22 +181,22 @@ enum Looked {
     Use(Key, Arc<Stored>, Use),
 }
 
-fn look(caching: &Caching, now: Moment) -> Looked {
+fn look<F: Borrow<Lines>>(lookup: &Lookup, fields: impl FnOnce() -> F, now: Moment) -> Looked {
     let alone = |why| {
-        let plan = Plan { why, key: caching.place.key, stored: None, is_alone: true, shows_conditions: true };
+        let plan = Plan { why, key: lookup.place.key, stored: None, is_alone: true, shows_conditions: true };
         Looked::Forward(plan)
     };
-    if caching.bypasses {
+    if lookup.bypasses {
         return alone(Forward::Bypass);
     }
-    if caching.asked.no_store {
+    if lookup.asked.no_store {
         return alone(Forward::Request);
     }
-    let wants_part = caching.set_aside.first("range").is_some();
+    let wants_part = lookup.set_aside.first("range").is_some();
     // What is only stored if the upstream says that it is for everyone is nothing to wait for.
-    let is_alone = wants_part || caching.is_authorized || !caching.stores;
-    match caching.look(now) {
-        Found::Response(key, stored) => match stored.use_for(&caching.asked, now) {
+    let is_alone = wants_part || lookup.is_authorized || !lookup.stores;
+    match lookup.find(fields, now) {
+        Found::Response(key, stored) => match stored.use_for(&lookup.asked, now) {
             Use::Validate { because_of_request } => {
                 let why = if because_of_request { Forward::Request } else { Forward::Stale };
                 // Where each request validates, none waits for another.
@@ -204,19 +206,19 @@ fn look(caching: &Caching, now: Moment) -> Looked {
                     key,
                     stored: Some(stored),
                     is_alone,
-                    shows_conditions: wants_part || !caching.stores,
+                    shows_conditions: wants_part || !lookup.stores,
                 })
             }
             how => Looked::Use(key, stored, how),
         },
         Found::Nothing { key, is_variant, passes } => {
             let why = match is_variant {
-                _ if !caching.stores => Forward::Method,
+                _ if !lookup.stores => Forward::Method,
                 true => Forward::VaryMiss,
                 false => Forward::UriMiss,
             };
-            let is_alone = is_alone || passes || caching.asked.no_cache;
-            let shows_conditions = wants_part || passes || !caching.stores;
+            let is_alone = is_alone || passes || lookup.asked.no_cache;
+            let shows_conditions = wants_part || passes || !lookup.stores;
             Looked::Forward(Plan { why, key, stored: None, is_alone, shows_conditions })
         }
     }

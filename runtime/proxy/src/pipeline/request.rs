@@ -230,7 +230,10 @@ pub(crate) fn max_forwards(request: &RequestHead<'_>) -> Result<Option<u64>, Rej
 
 /// Authority and rest of `http://authority/path?query`.
 fn absolute_form(target: &str) -> Option<(&str, &str)> {
-    let scheme_end = target.find("://").filter(|_| !target.starts_with('/'))?;
+    if target.starts_with('/') {
+        return None;
+    }
+    let scheme_end = target.find("://")?;
     if !["http", "https"].iter().any(|scheme| scheme.eq_ignore_ascii_case(&target[..scheme_end])) {
         return None;
     }
@@ -262,15 +265,20 @@ pub(crate) fn request_id<'a>(request: &RequestHead<'a>, table: &FieldTable) -> O
 /// The method and the path (without the query) of a head, for the log; whatever is there, if it is not a head.
 pub(crate) fn method_and_path(head: &[u8]) -> (Cow<'_, str>, Cow<'_, str>) {
     let head = head.strip_prefix(b"\r\n").unwrap_or(head);
-    let line = head.split(|byte| *byte == b'\r' || *byte == b'\n').next().unwrap_or_default();
-    let mut words = line.split(|byte| *byte == b' ');
-    shown(words.next().unwrap_or_default(), words.next().unwrap_or_default())
+    let line = &head[..memchr::memchr2(b'\r', b'\n', head).unwrap_or(head.len())];
+    let method = until(b' ', line);
+    shown(method, until(b' ', line.get(method.len() + 1..).unwrap_or_default()))
+}
+
+/// What is before the first `end`, or all.
+fn until(end: u8, text: &[u8]) -> &[u8] {
+    &text[..memchr::memchr(end, text).unwrap_or(text.len())]
 }
 
 /// A method, and the path of a target, as far as they are useful in a log.
 pub(crate) fn shown<'a>(method: &'a [u8], target: &'a [u8]) -> (Cow<'a, str>, Cow<'a, str>) {
     const LONGEST: usize = 2048;
-    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let path = until(b'?', target);
     (
         String::from_utf8_lossy(&method[..method.len().min(32)]),
         String::from_utf8_lossy(&path[..path.len().min(LONGEST)]),

@@ -14,7 +14,7 @@ use crate::cache::freshness::Moment;
 use crate::cache::key::KeyParts;
 use crate::cache::lines::Lines;
 use crate::cache::purge::{Purging, tag_of};
-use crate::cache::request::{Caching, Place};
+use crate::cache::request::{Caching, Lookup, Place};
 use crate::cache::status::{Outcome, Status};
 use crate::compression::choice::Offer;
 use crate::deployment::{Alternative, Deployment, PreparedAction, PreparedForward, PreparedMirror, PreparedSplit};
@@ -270,11 +270,11 @@ impl<'a, S> Steps<'a, S> {
         let origin = &forward_request.origin(head);
         let addresses = forward_request.addresses(origin, target);
         let cached = self.deployment.cache.as_ref().zip(operation.table.cache.as_ref());
-        let caching = cached.and_then(|(cache, rule)| self.caching(cache, rule, to, &addresses, permit, record));
+        let lookup = cached.and_then(|(cache, rule)| self.lookup(cache, rule, to, &addresses, permit, record));
         // What is fresh now may not be so when it is the request's turn.
         let is_now = record.delay().is_none();
-        if let Some(caching) = caching.as_ref().filter(|_| is_now)
-            && let Some(serve) = self.stored(caching, &addresses, record)
+        if let Some(lookup) = lookup.as_ref().filter(|_| is_now)
+            && let Some(serve) = self.stored(lookup, &addresses, record)
         {
             return Err(Stop::Stored(Box::new(serve)));
         }
@@ -282,6 +282,7 @@ impl<'a, S> Steps<'a, S> {
         forwarding.other = other;
         let signed = signer_of_content(to).and_then(|_| form.as_deref().or_else(|| self.content(record)));
         forwarding.content_digest = signed.map(|content| Digest::of(content).to_hex());
+        let caching = lookup.map(|lookup| Caching { lookup, fields: self.varied_fields() });
         forwarding.caching = caching.map(Box::new);
         if let Some(cache) = self.deployment.cache.as_ref().filter(|_| operation.table.cache.is_none()) {
             let purging = Purging::of(cache, head.method, &self.request.path, self.routed.path, target.host);
@@ -308,17 +309,24 @@ impl<'a, S> Steps<'a, S> {
     }
 
     /// The stored response that answers the request as it is: nothing has to be prepared for the upstream.
-    fn stored(&self, caching: &Caching, addresses: &PublicAddresses, record: &mut Record<'_>) -> Option<Serve> {
+    fn stored(&self, lookup: &Lookup, addresses: &PublicAddresses, record: &mut Record<'_>) -> Option<Serve> {
         let now = Moment::now();
-        let stored = cached::fresh(caching, now)?;
+        let stored = cached::fresh(lookup, || self.varied_fields(), now)?;
         record.note_cache(Outcome::Hit, Status::Hit { ttl: stored.seconds_left(now) });
         let least_rate = self.deployment.settings.limits.body_rate;
-        let conditions = caching.set_aside.clone();
+        let conditions = lookup.set_aside.clone();
         Some(Serve::new(self.routed.operation, addresses, least_rate, stored, conditions, now))
     }
 
+    /// The fields that a stored response may depend on.
+    fn varied_fields(&self) -> Lines {
+        let is_decoded = self.routed.operation.table.compression.is_some();
+        let matters = |field: &Field<'_>| !(is_decoded && field.name.eq_ignore_ascii_case("accept-encoding"));
+        Lines::of(self.request.head.fields.iter().copied().filter(matters))
+    }
+
     /// What the cache has to know of the request; nothing for one of a rule.
-    fn caching(
+    fn lookup(
         &self,
         cache: &'static ResponseCache,
         rule: &'static Cache,
@@ -326,7 +334,7 @@ impl<'a, S> Steps<'a, S> {
         addresses: &PublicAddresses,
         permit: &Permit,
         record: &Record<'_>,
-    ) -> Option<Caching> {
+    ) -> Option<Lookup> {
         let (head, target, operation) = (&self.request.head, &self.request.target, self.routed.operation);
         let route = record.route?;
         let is_for_get = matches!(head.method, "GET" | "HEAD");
@@ -366,8 +374,6 @@ impl<'a, S> Steps<'a, S> {
         let has_body = !matches!(record.facts.body, BodyLength::None);
         let is_set_aside = |field: &Field<'_>| SET_ASIDE.iter().any(|name| name.eq_ignore_ascii_case(field.name));
         let edits = &operation.table.request_headers;
-        let is_decoded = operation.table.compression.is_some();
-        let matters = |field: &Field<'_>| !(is_decoded && field.name.eq_ignore_ascii_case("accept-encoding"));
         let tag = tag_of(self.routed.path.canonical());
         // Conditions and ranges are about what GET transfers (RFC 9110 §13.1, §14.2).
         let has_conditions = !is_for_get && SET_ASIDE.iter().any(|name| has(name));
@@ -378,12 +384,11 @@ impl<'a, S> Steps<'a, S> {
             || self.hides_fields();
         let asked = RequestDirectives::of(head.fields);
         let IdentityHeaders { consumer, credential, custom_id, client, user } = operation.api.identity_headers;
-        Some(Caching {
+        Some(Lookup {
             cache,
             rule,
             place: Place { key: parts.key(), tag, operation: operation.number() },
             asked,
-            fields: Lines::of(head.fields.iter().copied().filter(matters)),
             set_aside: Lines::of(
                 head.fields.iter().copied().filter(|field| is_set_aside(field) && !edits.replaces(field.name)),
             ),

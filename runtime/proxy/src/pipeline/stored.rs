@@ -102,10 +102,11 @@ pub(super) async fn write<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let age = (serve.stored.age(serve.now) / 1000).to_string();
-    let received: Vec<Field<'_>> = serve.stored.head.iter().filter(|field| !is(field, "age")).collect();
-    let status = CacheStatus::beside(&received, &record.cache_status());
-    let mut fields = status.replaced(&received);
+    let mut age = itoa::Buffer::new();
+    let age = age.format(serve.stored.age(serve.now) / 1000);
+    let received = serve.stored.head.iter().filter(|field| !is(field, "age"));
+    let (status, mut fields) = CacheStatus::beside(received, &record.cache_status());
+    fields.push(status.field());
     fields.push(Field { name: "Age", value: age.as_bytes() });
     let stored = &serve.stored;
     let range: String;
