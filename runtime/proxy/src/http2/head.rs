@@ -148,14 +148,16 @@ impl HeadFields for StreamHead {
         }
     }
 
-    fn read<'a>(&'a self, space: &'a mut [Field<'a>; MAX_FIELDS]) -> Result<RequestHead<'a>, Reject> {
-        let mut count = 0;
+    fn read<'a>(&'a self, space: &'a mut Vec<Field<'a>>) -> Result<RequestHead<'a>, Reject> {
+        space.reserve(self.parts.headers.len() + 2);
         for Field { name, value } in self.fields() {
+            if space.len() == MAX_FIELDS {
+                return Err(Reject::HeadTooLarge);
+            }
             // White space around a value is no part of it (RFC 9110 §5.5).
-            *space.get_mut(count).ok_or(Reject::HeadTooLarge)? = Field { name, value: value.trim_ascii() };
-            count += 1;
+            space.push(Field { name, value: value.trim_ascii() });
         }
-        Ok(RequestHead { method: self.method(), target: self.target(), is_http11: true, fields: &space[..count] })
+        Ok(RequestHead { method: self.method(), target: self.target(), is_http11: true, fields: space })
     }
 }
 
@@ -168,7 +170,7 @@ mod tests {
     /// As a text of HTTP/1.1.
     fn head(request: Request<()>, framing: BodyFraming) -> String {
         let head = StreamHead::framed(request.into_parts().0, framing);
-        let mut space = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut space = Vec::new();
         let RequestHead { method, target, fields, .. } = head.read(&mut space).expect("few fields");
         let fields = fields.iter().map(|field| format!("{}: {}\r\n", field.name, String::from_utf8_lossy(field.value)));
         let text = format!("{method} {target} HTTP/1.1\r\n{}\r\n", fields.collect::<String>());
@@ -210,11 +212,11 @@ mod tests {
             request.body(()).expect("a request").into_parts().0
         };
         let head = StreamHead::framed(parts(MAX_FIELDS), BodyFraming::None);
-        let mut space = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut space = Vec::new();
         let fields = head.read(&mut space).expect("few enough").fields;
         assert_eq!((fields.len(), fields[7].value), (MAX_FIELDS, &b"1 2"[..]));
         let head = StreamHead::framed(parts(MAX_FIELDS), BodyFraming::Chunked);
-        let mut space = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut space = Vec::new();
         assert_eq!(head.read(&mut space).err(), Some(Reject::HeadTooLarge));
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::pipeline::request::{method_and_path, shown};
-use gateway_wire::http1::head::{Field, FieldSpace, HeadFields, MAX_FIELDS, RequestHead, field_space, parse_request};
+use gateway_wire::http1::head::{Field, FieldSpace, HeadFields, RequestHead, field_space, parse_request};
 use gateway_wire::reject::Reject;
 
 /// Where the head of a request is.
@@ -15,18 +15,17 @@ pub(crate) enum Head<'h> {
     Fields(&'h dyn HeadFields),
 }
 
-/// Room for the fields of one head, on the stack of the function that handles it.
+/// Room for the fields of one head: of a text, on the stack of the function that handles it.
 pub(crate) struct HeadSpace<'a> {
     text: FieldSpace<'a>,
-    /// Made when it is needed: unlike the other, it costs something.
-    fields: Option<[Field<'a>; MAX_FIELDS]>,
+    fields: Vec<Field<'a>>,
 }
 
 impl HeadSpace<'_> {
     /// Fresh room. Inlined, so that it is made where it stays.
     #[inline]
     pub(crate) fn new() -> Self {
-        Self { text: field_space(), fields: None }
+        Self { text: field_space(), fields: Vec::new() }
     }
 }
 
@@ -76,7 +75,7 @@ impl<'h> Head<'h> {
     {
         match self {
             Self::Text(length) => parse_request(&inbox[..length], &mut space.text),
-            Self::Fields(head) => head.read(space.fields.insert([httparse::EMPTY_HEADER; MAX_FIELDS])),
+            Self::Fields(head) => head.read(&mut space.fields),
         }
     }
 

@@ -192,7 +192,7 @@ pub trait HeadFields {
     ///
     /// # Errors
     /// 431 for too many of them.
-    fn read<'a>(&'a self, space: &'a mut [Field<'a>; MAX_FIELDS]) -> Result<RequestHead<'a>, Reject>;
+    fn read<'a>(&'a self, space: &'a mut Vec<Field<'a>>) -> Result<RequestHead<'a>, Reject>;
 }
 
 /// Parses a head whose end [`HeadScan::end_of_head`] has found.
