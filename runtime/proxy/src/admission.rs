@@ -114,9 +114,9 @@ impl Drop for AddressSlot {
     }
 }
 
-/// How many of `descriptors` connections may have that are kept between the checks of endpoints.
+/// How many of `descriptors` are for connections that are kept between the checks of endpoints.
 pub(crate) fn connections_of_checks(descriptors: u64) -> usize {
-    usize::try_from(descriptors / 4).unwrap_or(usize::MAX)
+    usize::try_from(descriptors / 16).unwrap_or(usize::MAX)
 }
 
 /// The number of connections that `descriptors` are enough for beside `checks`, those of the checks of endpoints: each

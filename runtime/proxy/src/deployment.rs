@@ -19,7 +19,7 @@ use crate::split::SplitChoice;
 use crate::tables::{Api, ErrorBody, Operation, Preflight, Rule, RuleEffect, Share, Upstream};
 use crate::upstream::Endpoint;
 use crate::upstream::cluster::Cluster;
-use crate::upstream::health::checked_endpoints;
+use crate::upstream::health::{CheckTerms, has_checks};
 use crate::views::{Contested, Views};
 use gateway_access::authorize::PreparedAccess;
 use gateway_access::builtin::PreparedBuiltin;
@@ -411,14 +411,18 @@ impl Deployment {
     /// is fewer than configured.
     pub fn fit_connections(&mut self, descriptors: u64) -> Option<usize> {
         let limits = &self.settings.limits;
-        self.kept_checks = connections_of_checks(descriptors);
-        let checked = Some(checked_endpoints(&self.clusters)).filter(|checked| *checked <= self.kept_checks);
-        let most = connections_within(descriptors, checked.unwrap_or(0));
+        self.kept_checks = if has_checks(&self.clusters) { connections_of_checks(descriptors) } else { 0 };
+        let most = connections_within(descriptors, self.kept_checks);
         if limits.connections <= most {
             return None;
         }
         self.admission = Admission::new(most, limits.connections_per_address);
         Some(most)
+    }
+
+    /// What holds for the checks of endpoints.
+    pub fn check_terms(&self) -> CheckTerms {
+        CheckTerms { room: self.kept_checks, most_fields: self.settings.limits.response_fields }
     }
 
     /// Whether `address` may say where a request came from.

@@ -74,6 +74,8 @@ pub(crate) struct CopyTerms {
     pub(crate) cluster: &'static Cluster,
     /// Of responses.
     pub(crate) fields: &'static FieldTable,
+    /// A response has no more fields.
+    pub(crate) most_fields: usize,
     /// Without `Content-Length`, and without the empty line.
     pub(crate) head: Vec<u8>,
     /// Where the value of `Host` is in the head, if it is the endpoint's own.
@@ -188,7 +190,7 @@ impl Copying {
             }
             let asked = async {
                 let io = &mut connection.io;
-                let answer = answer::ask(io, &terms.head, body, terms.fields, terms.to_head).await?;
+                let answer = answer::ask(io, &terms.head, body, terms.fields, terms.most_fields, terms.to_head).await?;
                 io::Result::Ok((answer.status, answer.finish(io, MOST_ANSWER).await))
             };
             return match timeout(left(upstream.response_timeout), asked).await {

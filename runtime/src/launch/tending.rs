@@ -43,7 +43,7 @@ pub(super) struct UpstreamTending {
 impl UpstreamTending {
     fn start(deployment: &'static Deployment) -> Self {
         let names = follow_names(deployment);
-        let checking = Checking::start(&deployment.clusters, deployment.kept_checks);
+        let checking = Checking::start(&deployment.clusters, deployment.check_terms());
         Self { deployment, names: Mutex::new(names), checking: Mutex::new(checking) }
     }
 

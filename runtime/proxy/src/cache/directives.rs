@@ -47,7 +47,9 @@ impl ResponseDirectives {
 
     /// `CDN-Cache-Control`; nothing where it is empty or no dictionary (RFC 9213 §2.1).
     fn targeted(fields: &[Field<'_>]) -> Option<Self> {
-        let lines: Vec<&[u8]> = values(fields, "cdn-cache-control").collect();
+        // A line without members adds none (RFC 9110 §5.6.1.2); beside others, it would be no dictionary.
+        let is_empty = |line: &&[u8]| line.trim_ascii().is_empty();
+        let lines: Vec<&[u8]> = values(fields, "cdn-cache-control").filter(|line| !is_empty(line)).collect();
         if lines.is_empty() {
             return None;
         }
@@ -61,14 +63,16 @@ impl ResponseDirectives {
         for (name, value) in &members {
             let (number, parameters) = match value {
                 ListEntry::Item(item) => match &item.bare_item {
-                    BareItem::Boolean(false) => continue,
-                    BareItem::Integer(number) => (i64::from(*number), &item.params),
+                    BareItem::Boolean(false) => (None, &item.params),
+                    BareItem::Integer(number) => (Some(i64::from(*number)), &item.params),
                     // What is no whole number is no time at all.
-                    _ => (0, &item.params),
+                    _ => (Some(0), &item.params),
                 },
-                ListEntry::InnerList(list) => (0, &list.params),
+                ListEntry::InnerList(list) => (Some(0), &list.params),
             };
-            found.add(name.as_str(), u64::try_from(number).unwrap_or(0).min(MOST_SECONDS));
+            if let Some(number) = number {
+                found.add(name.as_str(), u64::try_from(number).unwrap_or(0).min(MOST_SECONDS));
+            }
             // They say nothing of a directive; but who writes `max-age=60; private` has meant it.
             parameters
                 .keys()
@@ -179,6 +183,7 @@ mod tests {
             ("private=\"x\"", ResponseDirectives { private: true, ..targeted }),
             ("no-cache, public=?0", ResponseDirectives { no_cache: true, ..targeted }),
             ("max-age=60; private", ResponseDirectives { private: true, ..max_age(60) }),
+            ("foo=?0;private, max-age=60", ResponseDirectives { private: true, ..max_age(60) }),
             ("max-age=(60);no-store", ResponseDirectives { no_store: true, ..max_age(0) }),
             ("foo", targeted),
             // What is of another type than a directive's.

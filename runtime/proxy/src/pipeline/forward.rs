@@ -295,6 +295,7 @@ impl ForwardRequest<'_> {
         Ok(Copying::new(CopyTerms {
             cluster: &self.to.cluster,
             fields: &self.deployment.response_fields,
+            most_fields: self.deployment.settings.limits.response_fields,
             head,
             host_at,
             says_length: says_length(request.method),

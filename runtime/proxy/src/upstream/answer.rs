@@ -15,9 +15,6 @@ const USUAL_ANSWER: usize = 1 << 10;
 /// A longer head is no answer.
 const MOST_HEAD: usize = 64 << 10;
 
-/// Fields of an answer.
-const MOST_FIELDS: usize = 500;
-
 /// More informational answers than this are no answer.
 const MOST_INTERIM: u32 = 32;
 
@@ -30,7 +27,8 @@ pub(crate) struct Answer {
     received: Vec<u8>,
 }
 
-/// Sends a request and waits for the head of the answer; its time is for the caller to bound.
+/// Sends a request and waits for the head of the answer, which has no more than `most_fields` fields; its time is for the
+/// caller to bound.
 ///
 /// # Errors
 /// The connection breaks, or what comes is no answer.
@@ -39,6 +37,7 @@ pub(crate) async fn ask(
     head: &[u8],
     body: &[u8],
     fields: &FieldTable,
+    most_fields: usize,
     to_head: bool,
 ) -> io::Result<Answer> {
     io.write_all(head).await?;
@@ -47,9 +46,9 @@ pub(crate) async fn ask(
     let mut received = Vec::with_capacity(USUAL_ANSWER);
     let mut interim = 0;
     loop {
-        match final_head(&mut received, &mut interim, fields, to_head)? {
+        match final_head(&mut received, &mut interim, fields, most_fields, to_head)? {
             Some(Head { status, persists, length }) => return Ok(Answer { status, persists, length, received }),
-            None if received.len() > MOST_HEAD => return Err(io::ErrorKind::InvalidData.into()),
+            None if received.len() > MOST_HEAD => return Err(unreadable("its head is too long")),
             None => {}
         }
         if io.read_buf(&mut received).await? == 0 {
@@ -58,7 +57,16 @@ pub(crate) async fn ask(
     }
 }
 
+fn unreadable(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("an answer that cannot be read: {why}"))
+}
+
 impl Answer {
+    /// The connection may carry another request, once the body has ended.
+    pub(crate) fn persists(&self) -> bool {
+        self.persists && self.length != BodyLength::UntilClose
+    }
+
     /// Reads on to the end of the body, unless it is longer than `most`; true if the connection may carry another request.
     pub(crate) async fn finish(self, io: &mut (impl AsyncRead + Unpin), most: u64) -> bool {
         // What breaks off behind the head has been answered all the same.
@@ -77,23 +85,24 @@ fn final_head(
     received: &mut Vec<u8>,
     interim: &mut u32,
     table: &FieldTable,
+    most_fields: usize,
     to_head: bool,
 ) -> io::Result<Option<Head>> {
     loop {
         let (mut few, mut more) = (field_space(), Vec::new());
-        let parsed = parse_response(received, &mut few, &mut more, MOST_FIELDS);
-        let Some((end, head)) = parsed.map_err(|_| io::ErrorKind::InvalidData)? else { return Ok(None) };
+        let parsed = parse_response(received, &mut few, &mut more, most_fields);
+        let Some((end, head)) = parsed.map_err(unreadable)? else { return Ok(None) };
         let found = if matches!(head.status, 100 | 102..200) {
             None
         } else {
-            let framing = Framing::of(head.fields, table).map_err(|_| io::ErrorKind::InvalidData)?;
+            let framing = Framing::of(head.fields, table).map_err(|_| unreadable("the end of its body is unknown"))?;
             let (status, persists) = (head.status, head.persists());
             Some(Head { status, persists, length: framing.of_response(status, to_head) })
         };
         received.drain(..end);
         *interim += 1;
         if found.is_some() || *interim > MOST_INTERIM {
-            return found.map(Some).ok_or(io::ErrorKind::InvalidData.into());
+            return found.map(Some).ok_or_else(|| unreadable("it has too many informational heads"));
         }
     }
 }
@@ -148,7 +157,7 @@ mod tests {
             head.push(*first);
             received = rest;
             if let Some(Head { status, persists, length }) =
-                final_head(&mut head, &mut interim, &table, false).expect("an answer")
+                final_head(&mut head, &mut interim, &table, 100, false).expect("an answer")
             {
                 let is_whole = runtime.block_on(discard(&mut received, head, length, 1 << 10)).expect("no errors");
                 return Some((status, persists, is_whole));

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use crate::tables::{Health, KeepAlive};
+use crate::tables::Health;
 use crate::upstream::cluster::{Cluster, Described};
 use crate::upstream::member::Member;
 use checker::Checker;
@@ -36,21 +36,36 @@ pub struct Checking {
 #[derive(Debug, Default)]
 struct Checked {
     clusters: Vec<Arc<Cluster>>,
-    /// So many connections may be kept between checks.
-    room: usize,
+    terms: CheckTerms,
 }
 
-/// How many endpoints are checked.
-pub(crate) fn checked_endpoints(clusters: &[Arc<Cluster>]) -> usize {
-    let described = clusters.iter().map(|cluster| cluster.described());
-    described.filter(|described| described.upstream.health.is_some()).map(|described| described.endpoints.len()).sum()
+/// What holds for the checks of all upstreams.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct CheckTerms {
+    /// So many connections may be kept between checks.
+    pub room: usize,
+    /// An answer has no more fields.
+    pub most_fields: usize,
+}
+
+/// Whether endpoints of one of these upstreams are checked.
+pub(crate) fn has_checks(clusters: &[Arc<Cluster>]) -> bool {
+    clusters.iter().any(|cluster| cluster.described().upstream.health.is_some())
+}
+
+impl Checked {
+    /// There may be a connection to each member. Their number changes with the addresses of names.
+    fn has_room(&self) -> bool {
+        let checked = self.clusters.iter().filter(|cluster| cluster.described().upstream.health.is_some());
+        checked.map(|cluster| cluster.now().all.len()).sum::<usize>() <= self.terms.room
+    }
 }
 
 impl Checking {
-    /// Starts the checks of these upstreams, which keep no connections where there is no room for one to each endpoint.
+    /// Starts the checks of these upstreams, which keep no connections where there is no room for one to each member.
     #[must_use]
-    pub fn start(clusters: &[Arc<Cluster>], room: usize) -> Self {
-        let mut checking = Self { checked: Arc::new(Checked { clusters: clusters.to_vec(), room }), thread: None };
+    pub fn start(clusters: &[Arc<Cluster>], terms: CheckTerms) -> Self {
+        let mut checking = Self { checked: Arc::new(Checked { clusters: clusters.to_vec(), terms }), thread: None };
         checking.follow_descriptions();
         checking
     }
@@ -59,7 +74,7 @@ impl Checking {
     pub fn follow_descriptions(&mut self) {
         if let Some(thread) = &self.thread {
             thread.send_replace(());
-        } else if checked_endpoints(&self.checked.clusters) > 0 {
+        } else if has_checks(&self.checked.clusters) {
             self.thread = spawn(Arc::clone(&self.checked));
         }
     }
@@ -125,20 +140,15 @@ async fn check_one(checked: Arc<Checked>, cluster: Arc<Cluster>, seed: u64, mut 
         };
         // What is described anew is asked over new connections.
         checking.take_if(|(of, _)| !ptr::eq(*of, described));
-        let new = || {
-            let keep = match checked_endpoints(&checked.clusters) <= checked.room {
-                true => described.upstream.keep_alive,
-                false => KeepAlive::OFF,
-            };
-            (described, Rc::new(Checker::new(health, &keep)))
-        };
-        let (_, checker) = checking.get_or_insert_with(new);
+        let new = || Rc::new(Checker::new(health, &described.upstream.keep_alive, checked.terms.most_fields));
+        let (_, checker) = checking.get_or_insert_with(|| (described, new()));
         let members: Vec<Arc<Member>> = described.now().all.iter().map(Arc::clone).collect();
         let indices: Vec<usize> = members.iter().map(|member| member.index).collect();
         let now = Instant::now();
         let (begin, look_again) = schedule.next(&indices, &health, now);
         for place in begin {
             let (cluster, member, checker) = (Arc::clone(&cluster), Arc::clone(&members[place]), Rc::clone(checker));
+            let checked = Arc::clone(&checked);
             checks.spawn_local(async move {
                 let note = |status| {
                     // What is gone meanwhile is nobody's concern.
@@ -146,7 +156,7 @@ async fn check_one(checked: Arc<Checked>, cluster: Arc<Cluster>, seed: u64, mut 
                         note(&cluster, &member, &health, status);
                     }
                 };
-                checker.check(&member, note).await;
+                checker.check(&member, || checked.has_room(), note).await;
                 member.index
             });
         }

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
@@ -19,6 +20,9 @@ const MOST_CHECKS: u32 = 10;
 /// A longer body is not read to its end: the connection is closed.
 const MOST_BODY: u64 = 64 << 10;
 
+/// The next check of a member does not wait longer for the rest of an answer.
+const LONGEST_REST: Duration = Duration::from_millis(250);
+
 /// The server had closed the connection when the request came (RFC 9110 §15.5.9).
 const REQUEST_TIMEOUT: u16 = 408;
 
@@ -27,14 +31,15 @@ pub(super) struct Checker {
     health: Health,
     keep: KeepAlive,
     fields: FieldTable,
+    most_fields: usize,
     pool: Pool,
 }
 
 impl Checker {
-    /// `of_requests` says how the connections of requests are kept.
-    pub(super) fn new(health: Health, of_requests: &KeepAlive) -> Self {
+    /// `of_requests` says how the connections of requests are kept, and an answer has no more than `most_fields` fields.
+    pub(super) fn new(health: Health, of_requests: &KeepAlive, most_fields: usize) -> Self {
         let keep = kept_between(&health, of_requests);
-        Self { health, keep, fields: FieldTable::for_responses(), pool: Pool::default() }
+        Self { health, keep, fields: FieldTable::for_responses(), most_fields, pool: Pool::default() }
     }
 
     /// Closes what leads to members that are gone, or was not used for too long.
@@ -42,10 +47,14 @@ impl Checker {
         self.pool.prune(now);
     }
 
-    /// Tells `note` the status of a member as soon as it is there, and then readies the connection for the next check. A
-    /// check that fails leaves none: what is wrong may be wrong with the connection.
-    pub(super) async fn check(&self, member: &Arc<Member>, note: impl FnOnce(io::Result<u16>)) {
-        let began = Instant::now();
+    /// Tells `note` the status of a member as soon as it is there, and then readies the connection for the next check, if
+    /// `has_room` for it. A check that fails leaves none: what is wrong may be wrong with the connection.
+    pub(super) async fn check(
+        &self,
+        member: &Arc<Member>,
+        has_room: impl FnOnce() -> bool,
+        note: impl FnOnce(io::Result<u16>),
+    ) {
         let asked = timeout(self.health.timeout, self.ask(member)).await;
         let (mut connection, answer) = match asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(answered) => answered,
@@ -56,15 +65,28 @@ impl Checker {
         };
         let status = answer.status;
         note(Ok(status));
-        let rest =
-            timeout(self.health.timeout.saturating_sub(began.elapsed()), answer.finish(&mut connection.io, MOST_BODY));
-        let may_go_on = self.keep.max > 0 && self.health.accepts(status) && !member.is_gone.load(Relaxed);
-        if may_go_on && rest.await.unwrap_or(false) {
+        let may_go_on = answer.persists()
+            && self.may_go_on(&connection)
+            && self.health.accepts(status)
+            && !member.is_gone.load(Relaxed)
+            && has_room();
+        if may_go_on && self.is_read(answer, &mut connection).await {
             let member = Chosen::Moving(Arc::clone(member));
             self.pool.put(member.endpoint, &member, connection, &self.keep, Instant::now());
         } else {
             self.pool.forget(member);
         }
+    }
+
+    /// Reads the rest of an answer, unless it is long in coming; true if the connection may carry another check.
+    async fn is_read(&self, answer: Answer, connection: &mut UpstreamConnection) -> bool {
+        let longest = LONGEST_REST.min(self.health.every / 2);
+        timeout(longest, answer.finish(&mut connection.io, MOST_BODY)).await.unwrap_or(false)
+    }
+
+    /// Another check may come over the connection.
+    fn may_go_on(&self, connection: &UpstreamConnection) -> bool {
+        self.keep.max > 0 && connection.usage.is_within(&self.keep, Instant::now())
     }
 
     /// A server may close a connection that it has kept at any time (RFC 9112 §9.5): that says nothing of how it is.
@@ -87,12 +109,11 @@ impl Checker {
         member: &Member,
     ) -> io::Result<(UpstreamConnection, Answer)> {
         let (endpoint, path) = (member.endpoint, self.health.path);
-        let is_last = self.keep.max == 0 || !connection.usage.is_within(&self.keep, Instant::now());
-        let close = if is_last && !endpoint.is_http2 { "Connection: close\r\n" } else { "" };
+        let close = if !self.may_go_on(&connection) && !endpoint.is_http2 { "Connection: close\r\n" } else { "" };
         let (prefix, authority) = (&endpoint.prefix, &endpoint.authority);
         let head =
             format!("GET {prefix}{path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: gateway-health\r\n{close}\r\n");
-        let answer = ask(&mut connection.io, head.as_bytes(), b"", &self.fields, false).await?;
+        let answer = ask(&mut connection.io, head.as_bytes(), b"", &self.fields, self.most_fields, false).await?;
         Ok((connection, answer))
     }
 }
@@ -192,7 +213,7 @@ mod tests {
     /// The status of a check, and 0 for none.
     async fn check(checker: &Checker, member: &Arc<Member>) -> u16 {
         let mut found = 0;
-        checker.check(member, |status| found = status.unwrap_or(0)).await;
+        checker.check(member, || true, |status| found = status.unwrap_or(0)).await;
         // The server does what it does behind an answer.
         tokio::time::sleep(Duration::from_millis(2)).await;
         found
@@ -231,7 +252,7 @@ mod tests {
         ] {
             run(async {
                 let server = Server::start(answers).await;
-                let (checker, member) = (Checker::new(HEALTH, &KeepAlive::USUAL), member(server.address));
+                let (checker, member) = (Checker::new(HEALTH, &KeepAlive::USUAL, 100), member(server.address));
                 for status in statuses {
                     assert_eq!(check(&checker, &member).await, *status, "{what}");
                 }
@@ -241,10 +262,42 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_ends_the_connection_or_is_long_in_coming_is_not_waited_for() {
+        for answer in [
+            "HTTP/1.1 200 OK\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nok",
+        ] {
+            run(async {
+                let server = Server::start(&[answer, EMPTY]).await;
+                let health = Health { timeout: Duration::from_secs(600), ..HEALTH };
+                let (checker, member) = (Checker::new(health, &KeepAlive::USUAL, 100), member(server.address));
+                let found = timeout(Duration::from_secs(60), check(&checker, &member)).await;
+                assert_eq!(found.expect("it ends"), 200, "{answer}");
+                assert_eq!(check(&checker, &member).await, 200, "{answer}");
+                assert_eq!(*server.asked.borrow(), [1, 2], "{answer}");
+            });
+        }
+    }
+
+    #[test]
+    fn without_room_no_connection_is_kept() {
+        run(async {
+            let server = Server::start(&[EMPTY; 3]).await;
+            let (checker, member) = (Checker::new(HEALTH, &KeepAlive::USUAL, 100), member(server.address));
+            for has_room in [true, false, true] {
+                checker.check(&member, || has_room, |status| assert_eq!(status.ok(), Some(200))).await;
+            }
+            assert_eq!(*server.asked.borrow(), [1, 1, 2]);
+        });
+    }
+
+    #[test]
     fn each_tenth_check_is_the_last_of_its_connection() {
         run(async {
             let server = Server::start(&[EMPTY; 21]).await;
-            let (checker, member) = (Checker::new(HEALTH, &KeepAlive::USUAL), member(server.address));
+            let (checker, member) = (Checker::new(HEALTH, &KeepAlive::USUAL, 100), member(server.address));
             for _ in 0..21 {
                 assert_eq!(check(&checker, &member).await, 200);
             }
@@ -259,7 +312,7 @@ mod tests {
             let server =
                 Server::start(&[EMPTY, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "HTTP/1.1 200", EMPTY]).await;
             let health = Health { timeout: Duration::from_millis(100), ..HEALTH };
-            let (checker, member) = (Checker::new(health, &KeepAlive::USUAL), member(server.address));
+            let (checker, member) = (Checker::new(health, &KeepAlive::USUAL, 100), member(server.address));
             for status in [200, 200, 0, 200] {
                 assert_eq!(check(&checker, &member).await, status);
             }
@@ -271,7 +324,7 @@ mod tests {
     fn what_leads_to_a_member_that_is_gone_is_closed() {
         run(async {
             let server = Server::start(&[EMPTY; 3]).await;
-            let (checker, member) = (Checker::new(HEALTH, &KeepAlive::USUAL), member(server.address));
+            let (checker, member) = (Checker::new(HEALTH, &KeepAlive::USUAL, 100), member(server.address));
             check(&checker, &member).await;
             member.is_gone.store(true, Relaxed);
             checker.prune(Instant::now());
