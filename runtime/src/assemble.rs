@@ -11,7 +11,6 @@ pub(crate) mod stores;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use crate::assemble::apis::{ApiSet, Authenticators, PreparedApi};
 use crate::assemble::contracts::Contracts;
 #[cfg(feature = "oauth")]
 use crate::assemble::needs::oauth_settings;
@@ -32,17 +31,15 @@ use gateway_base::warn;
 use gateway_limits::counters::Limits;
 #[cfg(feature = "oauth")]
 use gateway_oauth::server::{self, Oauth};
-use gateway_proxy::access_log;
 use gateway_proxy::admission::Admission;
 use gateway_proxy::body_memory::BodyMemory;
 use gateway_proxy::cache::ResponseCache;
-use gateway_proxy::deployment::{Deployment, PreparedListener};
+use gateway_proxy::deployment::Deployment;
 use gateway_proxy::https::HttpsOnly;
-use gateway_proxy::metrics::OperationMetrics;
 use gateway_proxy::settings::Settings;
 use gateway_proxy::tables::{Api, Gateway, Upstream};
 use gateway_proxy::upstream::cluster::Cluster;
-use gateway_tls::{CERTIFICATE_HEADERS, Tls};
+use gateway_tls::CERTIFICATE_HEADERS;
 use gateway_wire::http1::names::FieldTable;
 
 /// Joins the tables with the configuration; secrets come from `secrets`. If it `is_dry`, nothing is opened that would
@@ -223,44 +220,10 @@ pub(crate) struct Assembly<'a> {
 /// A shorter key of administrators, in bytes, is refused.
 const MIN_KEY: usize = 12;
 
-impl Assembly<'_> {
-    /// The listeners: each API is prepared once, and put together with others once for all listeners that have the same.
-    fn listeners(
-        &mut self,
-        served: &[(usize, Vec<&'static Api>)],
-        tls: Vec<Option<Tls>>,
-        schemes: &Authenticators,
-    ) -> Vec<PreparedListener> {
-        let mut prepared: BTreeMap<&str, PreparedApi> = BTreeMap::new();
-        for api in served.iter().flat_map(|(_, apis)| apis) {
-            prepared.entry(api.name).or_insert_with(|| self.api(api, schemes));
-        }
-        let mut sets: BTreeMap<Vec<&str>, ApiSet> = BTreeMap::new();
-        let mut listeners = Vec::new();
-        for ((index, apis), tls) in served.iter().zip(tls) {
-            let listener = &self.config.listeners[*index];
-            let names = apis.iter().map(|api| api.name).collect();
-            let set = sets.entry(names).or_insert_with(|| {
-                let prepared: Vec<&PreparedApi> = apis.iter().filter_map(|api| prepared.get(api.name)).collect();
-                self.api_set(&prepared)
-            });
-            let conflicts = set.conflicts.iter().map(|conflict| format!("listener `{}`: {conflict}", listener.name));
-            self.problems.extend(conflicts.map(Problem::plain));
-            listeners.push(PreparedListener {
-                name: listener.name.as_str().into(),
-                bind: listener.bind,
-                tls,
-                proxy_protocol_from: listener.proxy_protocol_from.clone().map(Vec::into_boxed_slice),
-                apis: Arc::clone(&set.served),
-                has_upgrades: apis.iter().flat_map(|api| api.operations()).any(|operation| operation.upgrade.is_some()),
-                log_constants: access_log::constants_of_listener(&listener.name),
-                unrouted: OperationMetrics::default(),
-                metrics: set.served.metrics(),
-            });
-        }
-        listeners
-    }
+/// The authenticators of all APIs, by API and scheme.
+pub(crate) type Authenticators = BTreeMap<(&'static str, &'static str), Arc<dyn Authenticator>>;
 
+impl Assembly<'_> {
     /// The digest of the administrators' key, where operators can change something with it.
     fn operators_key(&mut self, is_used: bool) -> Option<Digest> {
         let setting = self.config.admin_key.as_ref().filter(|_| is_used)?;

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use gateway_route::{Allowance, Condition, Part, RouterBuilder, Template};
 
-use crate::assemble::Assembly;
+use crate::assemble::{Assembly, Authenticators};
 use gateway_access::authorize::{
     PreparedAccess, PreparedAlternative, PreparedAnonymous, PreparedRequirement, requirements,
 };
 use gateway_access::challenges::{challenges, hidden};
 use gateway_access::failed_authentication::Failures;
-use gateway_access::scheme::Authenticator;
 use gateway_access::tables::{Access, Anonymous, Requirement};
 use gateway_access::upstream_auth::SecretField;
 use gateway_base::problem::Problem;
@@ -19,42 +18,78 @@ use gateway_limits::rule;
 use gateway_proxy::access_log;
 use gateway_proxy::browsers::ForBrowsers;
 use gateway_proxy::deployment::{
-    PlacedRoute, PreparedAction, PreparedOperation, PreparedRoute, PreparedRule, ServedApis,
+    PlacedRoute, PreparedAction, PreparedListener, PreparedOperation, PreparedRoute, PreparedRule, ServedApis,
 };
 use gateway_proxy::https::HttpsOnly;
+use gateway_proxy::metrics::OperationMetrics;
 use gateway_proxy::tables::{self, Action, Api, Operation, Preflight, Route, Rule, RuleEffect};
 use gateway_proxy::views::Views;
 use gateway_terms::refusal::ErrorFormat;
-
-/// The authenticators of all APIs, by API and scheme.
-pub(crate) type Authenticators = BTreeMap<(&'static str, &'static str), Arc<dyn Authenticator>>;
+use gateway_tls::Tls;
 
 /// An API whose routes and rules any listener can serve.
-pub(crate) struct PreparedApi {
-    pub(crate) api: &'static Api,
-    pub(crate) routes: Vec<ApiRoute>,
-    pub(crate) rules: Vec<Arc<PreparedRule>>,
+struct PreparedApi {
+    api: &'static Api,
+    routes: Vec<ApiRoute>,
+    rules: Vec<Arc<PreparedRule>>,
 }
 
 /// A route, and when a router finds it.
-pub(crate) struct ApiRoute {
+struct ApiRoute {
     /// The path template as the document has it.
-    pub(crate) written: &'static str,
-    pub(crate) template: Template,
-    pub(crate) conditions: Vec<Condition>,
-    pub(crate) prepared: Arc<PreparedRoute>,
+    written: &'static str,
+    template: Template,
+    conditions: Vec<Condition>,
+    prepared: Arc<PreparedRoute>,
 }
 
 /// What listeners serve that have the same APIs.
-pub(crate) struct ApiSet {
-    pub(crate) served: Arc<ServedApis>,
+struct ApiSet {
+    served: Arc<ServedApis>,
     /// Which paths of two APIs are the same.
-    pub(crate) conflicts: Vec<String>,
+    conflicts: Vec<String>,
 }
 
 impl Assembly<'_> {
+    /// The listeners: each API is prepared once, and put together with others once for all listeners that have the same.
+    pub(crate) fn listeners(
+        &mut self,
+        served: &[(usize, Vec<&'static Api>)],
+        tls: Vec<Option<Tls>>,
+        schemes: &Authenticators,
+    ) -> Vec<PreparedListener> {
+        let mut prepared: BTreeMap<&str, PreparedApi> = BTreeMap::new();
+        for api in served.iter().flat_map(|(_, apis)| apis) {
+            prepared.entry(api.name).or_insert_with(|| self.api(api, schemes));
+        }
+        let mut sets: BTreeMap<Vec<&str>, ApiSet> = BTreeMap::new();
+        let mut listeners = Vec::new();
+        for ((index, apis), tls) in served.iter().zip(tls) {
+            let listener = &self.config.listeners[*index];
+            let names = apis.iter().map(|api| api.name).collect();
+            let set = sets.entry(names).or_insert_with(|| {
+                let prepared: Vec<&PreparedApi> = apis.iter().filter_map(|api| prepared.get(api.name)).collect();
+                self.api_set(&prepared)
+            });
+            let conflicts = set.conflicts.iter().map(|conflict| format!("listener `{}`: {conflict}", listener.name));
+            self.problems.extend(conflicts.map(Problem::plain));
+            listeners.push(PreparedListener {
+                name: listener.name.as_str().into(),
+                bind: listener.bind,
+                tls,
+                proxy_protocol_from: listener.proxy_protocol_from.clone().map(Vec::into_boxed_slice),
+                apis: Arc::clone(&set.served),
+                has_upgrades: apis.iter().flat_map(|api| api.operations()).any(|operation| operation.upgrade.is_some()),
+                log_constants: access_log::constants_of_listener(&listener.name),
+                unrouted: OperationMetrics::default(),
+                metrics: set.served.metrics(),
+            });
+        }
+        listeners
+    }
+
     /// Puts APIs together, for the listeners that serve them.
-    pub(crate) fn api_set(&self, apis: &[&PreparedApi]) -> ApiSet {
+    fn api_set(&self, apis: &[&PreparedApi]) -> ApiSet {
         let mut builder = RouterBuilder::new();
         let (mut inserted, mut templates) = (Vec::new(), Vec::new());
         for (api, route) in apis.iter().flat_map(|api| api.routes.iter().map(move |route| (api.api, route))) {
@@ -95,7 +130,7 @@ impl Assembly<'_> {
     }
 
     /// Prepares an API.
-    pub(crate) fn api(&mut self, api: &'static Api, schemes: &Authenticators) -> PreparedApi {
+    fn api(&mut self, api: &'static Api, schemes: &Authenticators) -> PreparedApi {
         let routes = api.routes.iter().filter_map(|route| self.route(api, route, schemes)).collect();
         let rules = api.rules.iter().filter_map(|rule| self.rule(api, rule, schemes)).collect();
         PreparedApi { api, routes, rules }

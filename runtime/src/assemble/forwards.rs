@@ -1,7 +1,7 @@
 //! Where the requests of an operation go: to its upstream, to others, and copies of them.
 
-use crate::assemble::Assembly;
-use crate::assemble::apis::Authenticators;
+use crate::assemble::{Assembly, Authenticators};
+
 use gateway_access::authorize::PreparedAccess;
 use gateway_access::challenges::{credentials, hidden};
 use gateway_base::problem::Problem;
