@@ -29,8 +29,8 @@ fn is_public(operation: &Operation) -> bool {
     matches!(operation.access, Access::Anyone { .. })
 }
 
-/// A caller cannot choose the version where no operation knows its callers. What is said for several operations may leave public ones
-/// to chance.
+/// A caller cannot choose the version where no operation knows its callers. What is said for several operations may leave
+/// public ones to chance.
 fn check_splits(api: &Api, diagnostics: &mut Diagnostics) {
     let mut found: BTreeMap<Span, (&SplitEntry, bool)> = BTreeMap::new();
     for operation in api.routes.iter().flat_map(|route| &route.operations) {

@@ -24,7 +24,8 @@ pub(super) fn text(answers: &Answers, document: &Document, name: &str) -> io::Re
         let what = names.join("`, `");
         return Err(wrong(format!("--auth none: the document asks for `{what}`; say how that is checked instead")));
     }
-    // One answer for several schemes would make one of them, and a caller with one credential would have the rights of the others.
+    // One answer for several schemes would make one of them, and a caller with one credential would have the rights of the
+    // others.
     let open: Vec<&&SecurityScheme> = used.iter().filter(|scheme| is_open(scheme)).collect();
     overlay.auth = answers.auth.as_ref().filter(|auth| match open[..] {
         [only] => used.iter().all(|other| other.name.value == only.name.value || family(other) != auth.family()),

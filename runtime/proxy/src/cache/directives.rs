@@ -54,11 +54,7 @@ impl ResponseDirectives {
             return None;
         }
         let value = lines.join(&b", "[..]);
-        let members: Dictionary = Parser::new(&value)
-            .with_version(Version::Rfc8941)
-            .parse()
-            .ok()
-            .filter(|members: &Dictionary| !members.is_empty())?;
+        let members: Dictionary = Parser::new(&value).with_version(Version::Rfc8941).parse().ok()?;
         let mut found = Self { is_targeted: true, ..Self::default() };
         for (name, value) in &members {
             let (number, parameters) = match value {

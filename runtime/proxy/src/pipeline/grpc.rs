@@ -47,8 +47,8 @@ impl Record<'_> {
         fields.with("grpc-status", &status.to_string()).with("grpc-message", &message)
     }
 
-    /// Whether the client of a call that has taken too long in the middle of its response can still get the status: over HTTP/2,
-    /// where a status other than 0 in the trailers says that the response is not whole.
+    /// Whether the client of a call that has taken too long in the middle of its response can still get the status: over
+    /// HTTP/2, where a status other than 0 in the trailers says that the response is not whole.
     pub(crate) fn can_end_call<S>(&self, down: &Downstream<S>, progress: &Progress) -> bool {
         matches!(self.reject, Some(Reject::UpstreamTimeout))
             && progress.is_open_ended

@@ -21,7 +21,8 @@ const MOST_INTERIM: u32 = 32;
 /// An answer whose head is there.
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    persists: bool,
+    /// The connection may carry another request, once the body has ended.
+    pub(crate) persists: bool,
     length: BodyLength,
     /// What has come of the body.
     received: Vec<u8>,
@@ -47,7 +48,10 @@ pub(crate) async fn ask(
     let mut interim = 0;
     loop {
         match final_head(&mut received, &mut interim, fields, most_fields, to_head)? {
-            Some(Head { status, persists, length }) => return Ok(Answer { status, persists, length, received }),
+            Some(Head { status, persists, length }) => {
+                let persists = persists && length != BodyLength::UntilClose;
+                return Ok(Answer { status, persists, length, received });
+            }
             None if received.len() > MOST_HEAD => return Err(unreadable("its head is too long")),
             None => {}
         }
@@ -62,11 +66,6 @@ fn unreadable(why: &'static str) -> io::Error {
 }
 
 impl Answer {
-    /// The connection may carry another request, once the body has ended.
-    pub(crate) fn persists(&self) -> bool {
-        self.persists && self.length != BodyLength::UntilClose
-    }
-
     /// Reads on to the end of the body, unless it is longer than `most`; true if the connection may carry another request.
     pub(crate) async fn finish(self, io: &mut (impl AsyncRead + Unpin), most: u64) -> bool {
         // What breaks off behind the head has been answered all the same.

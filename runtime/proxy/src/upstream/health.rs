@@ -48,16 +48,20 @@ pub struct CheckTerms {
     pub most_fields: usize,
 }
 
+/// Those of these upstreams whose endpoints are checked.
+fn with_checks(clusters: &[Arc<Cluster>]) -> impl Iterator<Item = &Arc<Cluster>> {
+    clusters.iter().filter(|cluster| cluster.described().upstream.health.is_some())
+}
+
 /// Whether endpoints of one of these upstreams are checked.
 pub(crate) fn has_checks(clusters: &[Arc<Cluster>]) -> bool {
-    clusters.iter().any(|cluster| cluster.described().upstream.health.is_some())
+    with_checks(clusters).next().is_some()
 }
 
 impl Checked {
     /// There may be a connection to each member. Their number changes with the addresses of names.
     fn has_room(&self) -> bool {
-        let checked = self.clusters.iter().filter(|cluster| cluster.described().upstream.health.is_some());
-        checked.map(|cluster| cluster.now().all.len()).sum::<usize>() <= self.terms.room
+        with_checks(&self.clusters).map(|cluster| cluster.now().all.len()).sum::<usize>() <= self.terms.room
     }
 }
 

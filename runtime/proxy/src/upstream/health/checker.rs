@@ -65,7 +65,7 @@ impl Checker {
         };
         let status = answer.status;
         note(Ok(status));
-        let may_go_on = answer.persists()
+        let may_go_on = answer.persists
             && self.may_go_on(&connection)
             && self.health.accepts(status)
             && !member.is_gone.load(Relaxed)
